@@ -1,0 +1,44 @@
+//! Kill points: a test arms the process to end itself with SIGKILL before its k-th shared operation.
+//!
+//! Without the feature `kill-points` a point is nothing at all.
+
+#[cfg(all(feature = "kill-points", not(loom)))]
+#[allow(
+    clippy::disallowed_types,
+    reason = "the counters are private to the process and must not count themselves"
+)]
+mod imp {
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static DIE_AT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+    /// Starts counting from zero; the process dies before operation `k` (the first is 0).
+    pub fn arm(k: u64) {
+        COUNT.store(0, Relaxed);
+        DIE_AT.store(k, Relaxed);
+    }
+
+    /// Stops the counting and says how many operations ran since [`arm`].
+    pub fn disarm() -> u64 {
+        DIE_AT.store(u64::MAX, Relaxed);
+        COUNT.load(Relaxed)
+    }
+
+    /// One shared operation is about to happen.
+    #[inline]
+    pub fn point() {
+        if COUNT.fetch_add(1, Relaxed) == DIE_AT.load(Relaxed) {
+            crate::sys::signal::kill_self();
+        }
+    }
+}
+
+#[cfg(not(all(feature = "kill-points", not(loom))))]
+mod imp {
+    /// One shared operation is about to happen: nothing, outside the kill tests.
+    #[inline(always)]
+    pub fn point() {}
+}
+
+pub use imp::*;
