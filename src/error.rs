@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::child_failed::ChildFailed;
+
 /// `Result` with the library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -62,6 +64,7 @@ struct Inner {
     hint: Cow<'static, str>,
     errno: Option<i32>,
     message: Option<Vec<u8>>,
+    child: Option<ChildFailed>,
 }
 
 impl Error {
@@ -79,6 +82,7 @@ impl Error {
             hint: Cow::Borrowed(""),
             errno: None,
             message: None,
+            child: None,
         }))
     }
 
@@ -114,6 +118,20 @@ impl Error {
     pub(crate) fn with_message(mut self, message: Vec<u8>) -> Self {
         self.0.message = Some(message);
         self
+    }
+
+    /// A child ended with a panic or an error.
+    #[cold]
+    pub(crate) fn child(child: ChildFailed) -> Self {
+        let object = format!("process {} (pid {})", child.name, child.pid);
+        let mut error = Self::new(ErrorKind::ChildFailed, object, child.message.clone());
+        error.0.child = Some(child);
+        error
+    }
+
+    /// The child that ended with a panic or an error: its name, pid, exit and message. For kind `ChildFailed`.
+    pub fn child_failed(&self) -> Option<&ChildFailed> {
+        self.0.child.as_ref()
     }
 
     /// The kind of failure.

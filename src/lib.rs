@@ -1,5 +1,44 @@
-//! Processes with the API of threads, over one shared-memory region that survives the death of any
-//! participant.
+//! Processes with the API of threads, over one shared-memory region that survives the death of any participant.
+//!
+//! A program runs its parts as processes and lets them talk through [`Queue`]s and [`pipe`]s that live in shared
+//! memory: as fast as a cache line travels between cores, and **a process may be killed at any instruction and nothing is lost,
+//! torn, leaked or stuck**.
+//!
+//! ```
+//! use processing::{Process, Queue};
+//!
+//! fn greet(q: Queue<(u32, Option<u8>, String)>) -> processing::Result<()> {
+//!     q.put(&(42, None, "hello".into()))?;
+//!     Ok(())
+//! }
+//!
+//! fn main() -> processing::Result<()> {
+//!     let q = Queue::new(16)?;
+//!     let p = Process::new(greet, (q.clone(),)).name("greeter").start()?;
+//!     assert_eq!(q.get()?, (42, None, "hello".to_owned()));
+//!     p.join()?;
+//!     assert_eq!(processing::spawn(|a: u64, b: u64| a + b, (1, 2))?.join()?, 3);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Guarantees
+//!
+//! - A [`put`](Queue::put) that returned is delivered; one whose process was killed before is delivered whole or not at
+//!   all. A message held by a [`Lease`] goes to another consumer if its holder dies, marked as redelivered.
+//! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
+//!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
+//! - Nothing has a name, so nothing stays behind: the memory goes with its last process.
+//! - While nobody sleeps, queues and pipes make no system call. The library starts no thread.
+//! - Running out of memory is an error, never a signal.
+//!
+//! # Not guaranteed
+//!
+//! - Exactly-once processing across a death. A lease is at-least-once: tell duplicates by an id.
+//! - Progress past a *stopped* process that is in the middle of a call, where its slot is needed.
+//! - Protection from processes of the same arena that write to its memory by other means: they belong to one program.
+//!
+//! Linux 5.10 or newer, 64 bits. See `ARCHITECTURE.md` for how it works and `SAFETY.md` for whom it trusts.
 #![deny(unsafe_code)]
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
@@ -7,29 +46,76 @@
 #[doc(hidden)]
 pub mod sync;
 #[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
 mod sync;
 
-#[cfg(not(loom))]
-#[cfg_attr(feature = "internals", doc(hidden))]
-#[cfg(feature = "internals")]
+#[cfg(all(not(loom), feature = "internals"))]
+#[doc(hidden)]
 pub mod sys;
 #[cfg(all(not(loom), not(feature = "internals")))]
+#[allow(dead_code, reason = "some parts are for the project's own tests")]
 mod sys;
 
 #[cfg(any(loom, feature = "internals"))]
 #[doc(hidden)]
 pub mod layout;
 #[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
 mod layout;
 
 #[cfg(any(loom, feature = "internals"))]
 #[doc(hidden)]
 pub mod prim;
 #[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
 mod prim;
 
-mod error;
+#[cfg(any(loom, feature = "internals"))]
+#[doc(hidden)]
+pub mod region;
+#[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
+mod region;
 
+#[cfg(any(loom, feature = "internals"))]
+#[doc(hidden)]
+pub mod arena;
+#[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
+mod arena;
+
+#[cfg(any(loom, feature = "internals"))]
+#[doc(hidden)]
+pub mod ring;
+#[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
+mod ring;
+
+mod child_failed;
+mod error;
+mod exit;
+
+#[cfg(not(loom))]
+mod channel;
+
+#[cfg(not(loom))]
+mod process;
+
+#[cfg(not(loom))]
+pub use channel::{
+    connection::{Connection, Receiver, Sender, pipe, pipe_in},
+    domain::{Arena, ArenaBuilder},
+    errors::{GetError, PutError},
+    message::Message,
+    queue::{Lease, Queue, QueueBuilder},
+};
+pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
+pub use exit::Exit;
 pub use prim::spin::WaitStrategy;
+#[cfg(not(loom))]
+pub use process::{
+    Builder, Cargo, JoinHandle, Process, ProcessBuilder, Report, StartMethod, Target, Task, active_children,
+    cpu_count, current_process, freeze_support, spawn,
+};
 pub use rkyv;

@@ -1,4 +1,4 @@
-//! How long a call may wait, and who may call it off.
+//! How long a call may wait, who may call it off, and how a wait ended.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,6 +15,8 @@ pub struct Limits<'a> {
 pub const BACKSTOP_MIN: u64 = 20_000_000;
 /// Longest time that a sleeper does not look for dead owners.
 pub const BACKSTOP_MAX: u64 = 1_000_000_000;
+/// Longest sleep, in nanoseconds, of a process that cannot order the publishers (`fence::heavy` was false).
+pub const UNORDERED_SLEEP: u64 = 1_000_000;
 
 impl Limits<'_> {
     /// Waits for ever.
@@ -32,5 +34,79 @@ impl Limits<'_> {
     #[inline]
     pub fn is_try(&self) -> bool {
         self.deadline == Some(0)
+    }
+
+    /// The deadline lies at or before `now` (CLOCK_MONOTONIC nanoseconds).
+    #[inline]
+    pub fn expired(&self, now: u64) -> bool {
+        self.deadline.is_some_and(|at| now >= at)
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitEnd {
+    /// What was waited for came true.
+    Ready,
+    /// The deadline passed.
+    TimedOut,
+    /// The cancel word was set.
+    Cancelled,
+    /// The question at the backstop was answered with "nobody is left who could make it true".
+    PeerGone,
+}
+
+/// The growing distance between two questions after the dead: 20 ms, doubling to 1 s.
+#[derive(Clone, Copy, Debug)]
+pub struct Backstop {
+    step: u64,
+    at: u64,
+}
+
+impl Backstop {
+    /// The first question is due one step after `now`.
+    pub fn new(now: u64) -> Self {
+        Self { step: BACKSTOP_MIN, at: now.saturating_add(BACKSTOP_MIN) }
+    }
+
+    /// When the next question is due (CLOCK_MONOTONIC nanoseconds).
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// True once for each question that is due; the next one is twice as far away.
+    pub fn due(&mut self, now: u64) -> bool {
+        if now < self.at {
+            return false;
+        }
+        self.step = (self.step * 2).min(BACKSTOP_MAX);
+        self.at = now.saturating_add(self.step);
+        true
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backstop_doubles_up_to_a_second() {
+        let mut backstop = Backstop::new(0);
+        let mut gaps = Vec::new();
+        let mut now = 0;
+        for _ in 0..9 {
+            gaps.push(backstop.at() - now);
+            assert!(!backstop.due(backstop.at() - 1));
+            now = backstop.at();
+            assert!(backstop.due(now));
+        }
+        assert_eq!(gaps[..3], [20_000_000, 40_000_000, 80_000_000]);
+        assert_eq!(gaps[8], BACKSTOP_MAX);
+    }
+
+    #[test]
+    fn limits_that_never_wait_have_expired() {
+        assert!(Limits::TRY.is_try() && Limits::TRY.expired(1));
+        assert!(!Limits::NONE.expired(u64::MAX));
     }
 }

@@ -1,0 +1,23 @@
+//! `processing-peers`: queues of other projects beside ours. The method, the options and the output are those
+//! of `processing speed`.
+
+mod crossbeam;
+mod rows;
+mod rtrb;
+mod threads;
+
+use clap::Parser;
+use processing_cli::measure;
+use std::process::ExitCode;
+
+/// Measures queues of other projects beside those of processing-ipc.
+#[derive(Parser)]
+#[command(name = "processing-peers", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: measure::Options,
+}
+
+fn main() -> ExitCode {
+    measure::run(&Arguments::parse().options, &rows::rows())
+}

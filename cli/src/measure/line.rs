@@ -1,0 +1,30 @@
+//! One result: a row and one of its peers.
+
+use serde::Serialize;
+
+/// The JSON object of one pair. All times are nanoseconds an operation; `ratio` is ours / peer, taken in each
+/// round and then the median.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    pub row: String,
+    pub ours_ns: f64,
+    pub peer: Option<String>,
+    pub peer_ns: Option<f64>,
+    pub ratio: Option<f64>,
+    pub rounds: usize,
+    pub ours_min: f64,
+    pub ours_max: f64,
+    pub peer_min: Option<f64>,
+    pub peer_max: Option<f64>,
+    pub ratio_min: Option<f64>,
+    pub ratio_max: Option<f64>,
+    /// How many cores the instrument could use.
+    pub cores: usize,
+    /// The tail of ours, where each operation is timed by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<u64>,
+}

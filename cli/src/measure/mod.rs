@@ -1,0 +1,45 @@
+//! How things are measured here.
+//!
+//! A [`Row`] is one thing of ours (or one raw limit of the machine) and the peers it is compared with. Each
+//! is an [`Entry`]: a name and a way to set up a [`Contender`], which runs batches of operations on request.
+//! Two-process contenders are a [`Crew`] of processes that the instrument forks and pins; between batches
+//! they sleep in a `read`, so that they do not disturb whatever is measured meanwhile.
+//!
+//! - **Interleaved**: each round runs one batch of each contender, the order rotated from round to round;
+//!   the ratio is taken within a round, so that a machine that changes its speed changes both sides.
+//! - **Spread**: at least [`MIN_ROUNDS`] rounds; median, minimum and maximum of each figure.
+//! - **Real payload**: each message is written in full and checked in full by its receiver, see [`payload`];
+//!   one wrong word fails the row.
+//! - The instrument itself has one thread, because it forks. Contenders that need threads have them in a
+//!   forked process.
+
+mod contender;
+pub mod cores;
+mod crew;
+mod crowd;
+mod line;
+mod options;
+mod partner;
+pub mod payload;
+mod program;
+pub mod round_trip;
+mod rounds;
+mod row;
+mod selection;
+mod shared;
+mod spread;
+pub mod stream;
+mod table;
+
+pub use contender::{Batch, Contender};
+pub use cores::{Cores, Place};
+pub use crew::{Crew, Side};
+pub use crowd::Crowd;
+pub use line::Line;
+pub use options::Options;
+pub use partner::{Partner, Report};
+pub use program::run;
+pub use rounds::MIN_ROUNDS;
+pub use row::{Entry, Row};
+pub use shared::{Plain, shared};
+pub use spread::Spread;

@@ -1,0 +1,50 @@
+//! The same results for people.
+
+use super::Line;
+use std::fmt::{self, Display};
+
+/// The head of the table.
+pub const HEAD: &str = "row                                    median (min .. max)                    peer                       median       ratio (min .. max)";
+
+/// One line of it.
+pub struct Printed<'a>(pub &'a Line);
+
+impl Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.0;
+        let ours = format!("{} ({} .. {})", Time(line.ours_ns), Time(line.ours_min), Time(line.ours_max));
+        write!(f, "{:38} {ours:38}", line.row)?;
+        if let (Some(peer), Some(ns), Some(ratio)) = (&line.peer, line.peer_ns, line.ratio) {
+            write!(f, " {peer:26} {:12} {ratio:.2}", Time(ns).to_string())?;
+        }
+        if let (Some(min), Some(max)) = (line.ratio_min, line.ratio_max) {
+            write!(f, " ({min:.2} .. {max:.2})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Nanoseconds with the unit that suits them.
+struct Time(f64);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ns if ns < 1e3 => write!(f, "{ns:.1} ns"),
+            ns if ns < 1e6 => write!(f, "{:.2} us", ns / 1e3),
+            ns => write!(f, "{:.2} ms", ns / 1e6),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units() {
+        assert_eq!(Time(12.34).to_string(), "12.3 ns");
+        assert_eq!(Time(72_345.0).to_string(), "72.34 us");
+        assert_eq!(Time(2.5e6).to_string(), "2.50 ms");
+    }
+}

@@ -1,0 +1,66 @@
+//! One way through a `Connection`, each message visible at once.
+
+use super::hands::{Desk, Figures, Hand, finish, serve};
+use crate::measure::stream::{Consumer, Producer, Put, Take};
+use crate::measure::{Crew, Entry, Row};
+use crate::speed::raw::spsc_copy;
+use processing::{Connection, Process, Queue};
+
+/// Beside the plainest ring. (The rows beside rings of other projects are in `benches/peers`.)
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::ours(entry::<1>()).against(spsc_copy::of_8()),
+        Row::ours(entry::<32>()).against(spsc_copy::of_256()),
+        Row::ours(entry::<512>()).against(spsc_copy::of_4096()),
+    ]
+}
+
+pub fn entry<const WORDS: usize>() -> Entry {
+    Entry::new(format!("connection.stream.{}b", WORDS * 8), |cores| {
+        let (a, b) = cores.two()?;
+        let (puts, takes) = processing::pipe()?;
+        let consumer = Hand::start(&b, |Desk { cores, orders, reports }| {
+            Process::new(consume::<WORDS>, (cores, orders, reports, takes)).start()
+        })?;
+        let producer = Hand::start(&a, |Desk { cores, orders, reports }| {
+            Process::new(produce::<WORDS>, (cores, orders, reports, puts)).start()
+        })?;
+        Ok(Crew::new([consumer, producer]))
+    })
+}
+
+fn produce<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    connection: Connection,
+) {
+    let mut producer = Producer::<_, WORDS>::new(connection);
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| producer.batch(operations)));
+}
+
+fn consume<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    connection: Connection,
+) {
+    let mut consumer = Consumer::<_, WORDS>::new(connection);
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| consumer.batch(operations)));
+}
+
+impl<const WORDS: usize> Put<WORDS> for Connection {
+    #[inline(always)]
+    fn put(&mut self, message: &[u64; WORDS]) -> anyhow::Result<()> {
+        Ok(self.send(message)?)
+    }
+}
+
+impl<const WORDS: usize> Take<WORDS> for Connection {
+    #[inline(always)]
+    fn take(&mut self) -> anyhow::Result<[u64; WORDS]> {
+        Ok(self.recv()?)
+    }
+}

@@ -1,0 +1,66 @@
+//! One producer and one consumer of a `Queue`.
+
+use super::hands::{Desk, Figures, Hand, finish, serve};
+use crate::measure::stream::{Consumer, Producer, Put, Take};
+use crate::measure::{Crew, Entry, Row};
+use crate::speed::raw::spsc_copy;
+use processing::{Process, Queue};
+
+/// Beside the plainest ring. (The rows beside queues of other projects are in `benches/peers`.)
+pub fn rows() -> Vec<Row> {
+    vec![
+        Row::ours(entry::<1>()).against(spsc_copy::of_8()),
+        Row::ours(entry::<32>()).against(spsc_copy::of_256()),
+        Row::ours(entry::<512>()).against(spsc_copy::of_4096()),
+    ]
+}
+
+pub fn entry<const WORDS: usize>() -> Entry {
+    Entry::new(format!("queue.stream.{}b.1x1", WORDS * 8), |cores| {
+        let (a, b) = cores.two()?;
+        let queue = Queue::<[u64; WORDS]>::new(spsc_copy::slots(WORDS))?;
+        let consumer = Hand::start(&b, |Desk { cores, orders, reports }| {
+            Process::new(consume::<WORDS>, (cores, orders, reports, queue.clone())).start()
+        })?;
+        let producer = Hand::start(&a, |Desk { cores, orders, reports }| {
+            Process::new(produce::<WORDS>, (cores, orders, reports, queue.clone())).start()
+        })?;
+        Ok(Crew::new([consumer, producer]))
+    })
+}
+
+fn produce<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    queue: Queue<[u64; WORDS]>,
+) {
+    let mut producer = Producer::<_, WORDS>::new(queue);
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| producer.batch(operations)));
+}
+
+fn consume<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    queue: Queue<[u64; WORDS]>,
+) {
+    let mut consumer = Consumer::<_, WORDS>::new(queue);
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| consumer.batch(operations)));
+}
+
+impl<const WORDS: usize> Put<WORDS> for Queue<[u64; WORDS]> {
+    #[inline(always)]
+    fn put(&mut self, message: &[u64; WORDS]) -> anyhow::Result<()> {
+        Ok(Queue::put(self, message)?)
+    }
+}
+
+impl<const WORDS: usize> Take<WORDS> for Queue<[u64; WORDS]> {
+    #[inline(always)]
+    fn take(&mut self) -> anyhow::Result<[u64; WORDS]> {
+        Ok(self.get()?)
+    }
+}

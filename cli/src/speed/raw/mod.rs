@@ -1,0 +1,27 @@
+//! The raw limits of the machine: what the plainest code reaches, without any of the engine's promises.
+
+pub mod fork;
+pub mod futex;
+pub mod memcpy;
+pub mod mq;
+pub mod ping_pong;
+pub mod pipe;
+pub mod spsc_copy;
+pub mod unix_socket;
+
+use crate::measure::Row;
+
+/// Each limit as a row of its own, without a peer.
+pub fn rows() -> Vec<Row> {
+    let entries = [
+        ping_pong::entries(),
+        futex::entries(),
+        pipe::entries(),
+        unix_socket::entries(),
+        mq::entries(),
+        spsc_copy::entries(),
+        memcpy::entries(),
+        fork::entries(),
+    ];
+    entries.into_iter().flatten().map(Row::alone).collect()
+}

@@ -1,0 +1,47 @@
+//! What the arena asks the layer above about objects that hold messages.
+use super::Arena;
+use super::object::ObjectView;
+use crate::layout::ParticipantId;
+
+/// Knows the insides of objects by their kind.
+///
+/// None of these may sleep, panic, or call the arena's `alloc`, `create_object` or `repair`. All may be called again for the
+/// same arguments, and by several processes at once. Objects of a kind without messages answer nothing.
+///
+/// `still` is the second look: load the word, then ask it, then change the word by CAS, and only if it said true.
+pub trait Rings: Sync {
+    /// Whether the slot of `ticket` is W(ticket, who).
+    fn slot_is_writing(&self, arena: &Arena, object: &ObjectView, ticket: u64, who: ParticipantId) -> bool;
+
+    /// The dead `who` committed `block`: its slot, if still R(ticket, who), becomes E of the next lap; a lease
+    /// cell HELD(who) that names the block becomes FREE.
+    fn unlink(
+        &self,
+        arena: &Arena,
+        object: &ObjectView,
+        ticket: u64,
+        who: ParticipantId,
+        block: u64,
+        still: &dyn Fn() -> bool,
+    );
+
+    /// Lease cells, then slots of `who`, then the redeliver epoch, always, then all sleepers are woken.
+    fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool);
+
+    /// Every block that a slot or a lease cell names, whatever its state but empty. At teardown nobody else
+    /// uses the object; `fsck` asks at rest.
+    fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64));
+}
+
+/// For regions whose objects hold no messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRings;
+
+impl Rings for NoRings {
+    fn slot_is_writing(&self, _: &Arena, _: &ObjectView, _: u64, _: ParticipantId) -> bool {
+        false
+    }
+    fn unlink(&self, _: &Arena, _: &ObjectView, _: u64, _: ParticipantId, _: u64, _: &dyn Fn() -> bool) {}
+    fn repair(&self, _: &Arena, _: &ObjectView, _: ParticipantId, _: &dyn Fn() -> bool) {}
+    fn messages(&self, _: &Arena, _: &ObjectView, _: &mut dyn FnMut(u64)) {}
+}

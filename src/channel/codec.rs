@@ -1,0 +1,166 @@
+//! Values to bytes and back: rkyv, through one scratch buffer a thread.
+//!
+//! Bytes are validated before they are read as a value, also those of honest peers: a wrong build on the
+//! other side is an error and never undefined behaviour.
+
+use std::any::{TypeId, type_name};
+use std::cell::Cell;
+
+use rkyv::rancor;
+
+use super::message::{Buffer, Message};
+use crate::error::{Error, ErrorKind, Result};
+
+thread_local! {
+    static SCRATCH: Cell<Option<Buffer>> = const { Cell::new(None) };
+}
+
+/// A scratch buffer above this size is given back to the allocator after use.
+const KEEP: usize = 1 << 20;
+
+/// Serialises `value` and hands the bytes, aligned to 16, to `f`.
+pub(crate) fn encode<T: Message, R>(value: &T, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    let mut buffer = SCRATCH.take().unwrap_or_default();
+    buffer.clear();
+    let bytes = rkyv::api::high::to_bytes_in::<_, rancor::Error>(value, buffer).map_err(|cause| {
+        Error::new(ErrorKind::InvalidInput, type_name::<T>(), format!("cannot be serialised: {cause}"))
+    })?;
+    let answer = f(&bytes);
+    if bytes.capacity() <= KEEP {
+        SCRATCH.set(Some(bytes));
+    }
+    Ok(answer)
+}
+
+/// Validates `bytes` and reads them in place.
+pub(crate) fn view<T: Message>(bytes: &[u8]) -> Result<&T::Archived> {
+    rkyv::access::<T::Archived, rancor::Error>(bytes).map_err(|cause| corrupt::<T>(bytes.len(), &cause))
+}
+
+/// Validates `bytes` and makes the value of them.
+#[inline]
+pub(crate) fn decode<T: Message>(bytes: &[u8]) -> Result<T> {
+    own(view::<T>(bytes)?)
+}
+
+/// The value of an archive.
+#[inline]
+pub(crate) fn own<T: Message>(archived: &T::Archived) -> Result<T> {
+    rkyv::deserialize::<T, rancor::Error>(archived).map_err(|cause| corrupt::<T>(0, &cause))
+}
+
+#[cold]
+fn corrupt<T>(len: usize, cause: &rancor::Error) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        type_name::<T>(),
+        format!("a message of {len} bytes is not a value: {cause}"),
+    )
+    .hint("check that both programs are built from the same types")
+}
+
+/// [`decode`] of bytes that lie anywhere: they are copied first if they are not aligned.
+#[inline]
+pub(crate) fn decode_anywhere<T: Message>(bytes: &[u8]) -> Result<T> {
+    if bytes.len() <= SHORT {
+        let mut aligned = Aligned([0; SHORT]);
+        if let Some(room) = aligned.0.get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            return decode(room);
+        }
+    }
+    decode_long(bytes)
+}
+
+fn decode_long<T: Message>(bytes: &[u8]) -> Result<T> {
+    if bytes.as_ptr().addr().is_multiple_of(align_of::<T::Archived>()) {
+        return decode(bytes);
+    }
+    let mut aligned = Buffer::with_capacity(bytes.len());
+    aligned.extend_from_slice(bytes);
+    decode(&aligned)
+}
+
+/// Messages up to this length are aligned on the stack.
+const SHORT: usize = 64;
+
+#[repr(align(16))]
+struct Aligned([u8; SHORT]);
+
+/// A fingerprint of a type that two builds agree on when name, size and alignment of its archive do.
+pub(crate) fn fingerprint<T: Message>() -> u64 {
+    let mut hash = Fnv::default();
+    hash.write(type_name::<T>().as_bytes());
+    hash.write(&(size_of::<T::Archived>() as u64).to_le_bytes());
+    hash.write(&(align_of::<T::Archived>() as u64).to_le_bytes());
+    hash.0
+}
+
+/// FNV-1a, 64 bits: part of the format, so it stands here and not in a crate that may change it.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// The 32-bit tags of the types last sent and received, so that a tag is computed once a type and not once
+/// a message. Never 0, which means raw bytes.
+#[derive(Debug, Default)]
+pub(crate) struct TagCache(Cell<Option<(TypeId, u32)>>);
+
+impl TagCache {
+    #[inline]
+    pub(crate) fn tag<T: Message>(&self) -> u32 {
+        match self.0.get() {
+            Some((id, tag)) if id == TypeId::of::<T>() => tag,
+            _ => self.compute::<T>(),
+        }
+    }
+
+    #[cold]
+    fn compute<T: Message>(&self) -> u32 {
+        let print = fingerprint::<T>();
+        let tag = ((print ^ (print >> 32)) as u32).max(1);
+        self.0.set(Some((TypeId::of::<T>(), tag)));
+        tag
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back() {
+        let value = (42u32, Some(7u8), "hello".to_owned(), vec![vec![1u64, 2], vec![]]);
+        let back = encode(&value, decode::<(u32, Option<u8>, String, Vec<Vec<u64>>)>).unwrap().unwrap();
+        assert_eq!(back, value);
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        let mut buffer = Buffer::new();
+        buffer.extend_from_slice(&[0xff; 64]);
+        assert_eq!(decode::<Vec<u64>>(&buffer).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(decode::<u64>(&buffer[..4]).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn fingerprints_differ() {
+        assert_ne!(fingerprint::<u32>(), fingerprint::<u64>());
+        assert_ne!(fingerprint::<Vec<u8>>(), fingerprint::<String>());
+        let cache = TagCache::default();
+        assert_eq!(cache.tag::<u8>(), cache.tag::<u8>());
+        assert_ne!(cache.tag::<u8>(), cache.tag::<i8>());
+    }
+}

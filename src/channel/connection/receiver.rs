@@ -1,0 +1,217 @@
+//! The receiving half.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::end::End;
+use super::sender::BYTES;
+use crate::channel::codec::{self, TagCache};
+use crate::channel::domain::deadline_in;
+use crate::channel::message::Message;
+use crate::error::{Error, ErrorKind, Result};
+use crate::prim::limits::Limits;
+use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::ring::stream::{MappedRx, MappedTx, RecvEnd, StreamRx};
+
+/// No message over a pipe is longer.
+const LONGEST: u64 = 1 << 40;
+
+/// The receiving half of a [`Connection`](super::Connection); see there.
+pub struct Receiver {
+    stream: RefCell<StreamRx<MappedTx, MappedRx>>,
+    tags: TagCache,
+    spinner: Spinner,
+    end: Arc<End>,
+}
+
+impl Receiver {
+    pub(super) fn new(end: Arc<End>) -> Self {
+        let (peer, own) = end.rx();
+        Self {
+            stream: RefCell::new(StreamRx::new(peer, own, LONGEST)),
+            tags: TagCache::default(),
+            spinner: Spinner::new(WaitStrategy::default()),
+            end,
+        }
+    }
+
+    /// See [`Connection::set_wait_strategy`](super::Connection::set_wait_strategy).
+    pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.spinner = Spinner::new(strategy);
+    }
+
+    /// Makes the reading position exact, for a new owner of the end.
+    pub(super) fn settle(&self) -> Result<()> {
+        if self.stream.borrow_mut().settle() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidState, self.end.name(), "a long message was received in part")
+            .hint("receive it before the end is given away"))
+    }
+
+    /// See [`Connection::recv`](super::Connection::recv).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn recv<T: Message>(&self) -> Result<T> {
+        self.value(&Limits::NONE)
+    }
+
+    /// See [`Connection::try_recv`](super::Connection::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_recv<T: Message>(&self) -> Result<T> {
+        self.value(&Limits::TRY)
+    }
+
+    /// See [`Connection::recv_timeout`](super::Connection::recv_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn recv_timeout<T: Message>(&self, timeout: Duration) -> Result<T> {
+        self.value(&deadline_in(timeout))
+    }
+
+    /// See [`Connection::recv_bytes`](super::Connection::recv_bytes).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn recv_bytes(&self) -> Result<Vec<u8>> {
+        self.expect(BYTES, "bytes", &Limits::NONE)?;
+        self.take(&Limits::NONE)
+    }
+
+    /// See [`Connection::recv_bytes_into`](super::Connection::recv_bytes_into).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn recv_bytes_into(&self, buffer: &mut [u8]) -> Result<usize> {
+        let limits = Limits::NONE;
+        self.expect(BYTES, "bytes", &limits)?;
+        let answer =
+            self.stream.borrow_mut().recv_into(buffer, &limits, &self.spinner, || self.end.peer_is_gone());
+        match answer {
+            Ok((_, len)) => Ok(len),
+            Err(RecvEnd::TooShort { len, .. }) => Err(self.too_short(buffer.len(), len)?),
+            Err(end) => Err(self.nothing(end, &limits)),
+        }
+    }
+
+    /// See [`Connection::poll`](super::Connection::poll).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll(&self, timeout: Duration) -> Result<bool> {
+        self.end.check()?;
+        let limits = deadline_in(timeout);
+        match self.stream.borrow_mut().wait(&limits, &self.spinner, || self.end.peer_is_gone()) {
+            Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_)) => Ok(true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Closes the whole end, also for the other half.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if the handle was inherited through a fork.
+    pub fn close(&self) -> Result<()> {
+        self.end.close()
+    }
+
+    #[inline]
+    fn value<T: Message>(&self, limits: &Limits<'_>) -> Result<T> {
+        self.expect(self.tags.tag::<T>(), std::any::type_name::<T>(), limits)?;
+        let mut stream = self.stream.borrow_mut();
+        let answer = stream.recv_with(
+            limits,
+            &self.spinner,
+            || self.end.peer_is_gone(),
+            |_, bytes| codec::decode_anywhere(bytes),
+        );
+        match answer {
+            Ok(value) => value,
+            Err(end) => Err(self.nothing(end, limits)),
+        }
+    }
+
+    /// Waits for a message and looks whether it carries `tag`.
+    #[inline]
+    fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
+        self.end.check()?;
+        loop {
+            let answer = self.stream.borrow_mut().wait(limits, &self.spinner, || self.end.peer_is_gone());
+            match answer {
+                Ok((found, _)) if found == tag => return Ok(()),
+                Ok((found, len)) => return Err(self.mismatch(what, tag, found, len)),
+                Err(RecvEnd::Withdrawn) => {}
+                Err(end) => return Err(self.nothing(end, limits)),
+            }
+        }
+    }
+
+    fn take(&self, limits: &Limits<'_>) -> Result<Vec<u8>> {
+        let answer = self.stream.borrow_mut().recv_vec(limits, &self.spinner, || self.end.peer_is_gone());
+        answer.map(|(_, bytes)| bytes).map_err(|end| self.nothing(end, limits))
+    }
+
+    #[cold]
+    fn too_short(&self, room: usize, len: u64) -> Result<Error> {
+        let message = self.take(&Limits::NONE)?;
+        let what = format!("a message of {len} bytes does not fit a buffer of {room}");
+        Ok(Error::new(ErrorKind::BufferTooShort, self.end.name(), what)
+            .hint("the error carries the message: Error::into_message")
+            .with_message(message))
+    }
+
+    #[cold]
+    fn mismatch(&self, what: &str, tag: u32, found: u32, len: u64) -> Error {
+        let next =
+            if found == BYTES { "raw bytes".to_owned() } else { format!("a value with tag {found:#x}") };
+        Error::new(
+            ErrorKind::TypeMismatch,
+            self.end.name(),
+            format!("the next message is {next} ({len} bytes), not {what} (tag {tag:#x})"),
+        )
+        .hint("it stays in place: receive it as what it is")
+    }
+
+    #[cold]
+    fn nothing(&self, end: RecvEnd, limits: &Limits<'_>) -> Error {
+        match end {
+            RecvEnd::TimedOut => self.end.late_error(limits, ErrorKind::Empty, "no message in time"),
+            RecvEnd::Cancelled => Error::new(ErrorKind::Cancelled, self.end.name(), "the wait was cancelled"),
+            RecvEnd::End | RecvEnd::PeerGone => self.end.closed_error(),
+            RecvEnd::Withdrawn => {
+                Error::new(ErrorKind::Empty, self.end.name(), "the message was withdrawn by its sender")
+            }
+            RecvEnd::TooShort { len, .. } => Error::new(
+                ErrorKind::BufferTooShort,
+                self.end.name(),
+                format!("the next message has {len} bytes"),
+            ),
+            RecvEnd::OutOfMemory { len } => Error::new(
+                ErrorKind::OutOfMemory,
+                self.end.name(),
+                format!("this process has no memory for a message of {len} bytes"),
+            ),
+            RecvEnd::Fault(fault) => Error::new(ErrorKind::Corrupt, self.end.name(), fault.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Receiver({})>", self.end.name())
+    }
+}

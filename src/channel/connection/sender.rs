@@ -1,0 +1,168 @@
+//! The sending half.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::end::End;
+use crate::channel::codec::{self, TagCache};
+use crate::channel::domain::deadline_in;
+use crate::channel::message::Message;
+use crate::error::{Error, ErrorKind, Result};
+use crate::prim::limits::Limits;
+use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::ring::plain::plain_bytes;
+use crate::ring::stream::{MappedRx, MappedTx, SendEnd, StreamTx, TrySend};
+
+/// The tag of messages that are bytes and no value.
+pub(super) const BYTES: u32 = 0;
+
+/// The sending half of a [`Connection`](super::Connection); see there.
+pub struct Sender {
+    stream: RefCell<StreamTx<MappedTx, MappedRx>>,
+    tags: TagCache,
+    spinner: Spinner,
+    end: Arc<End>,
+}
+
+impl Sender {
+    pub(super) fn new(end: Arc<End>) -> Self {
+        let (own, peer) = end.tx();
+        Self {
+            stream: RefCell::new(StreamTx::new(own, peer)),
+            tags: TagCache::default(),
+            spinner: Spinner::new(WaitStrategy::default()),
+            end,
+        }
+    }
+
+    pub(super) fn end(&self) -> &End {
+        &self.end
+    }
+
+    /// See [`Connection::set_wait_strategy`](super::Connection::set_wait_strategy).
+    pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.spinner = Spinner::new(strategy);
+    }
+
+    /// See [`Connection::send`](super::Connection::send).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn send<T: Message>(&self, value: &T) -> Result<()> {
+        self.value(value, &Limits::NONE)
+    }
+
+    /// See [`Connection::try_send`](super::Connection::try_send).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_send<T: Message>(&self, value: &T) -> Result<()> {
+        self.value(value, &Limits::TRY)
+    }
+
+    /// See [`Connection::send_timeout`](super::Connection::send_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_timeout<T: Message>(&self, value: &T, timeout: Duration) -> Result<()> {
+        self.value(value, &deadline_in(timeout))
+    }
+
+    /// See [`Connection::send_bytes`](super::Connection::send_bytes).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        self.bytes(BYTES, bytes, &Limits::NONE)
+    }
+
+    /// See [`Connection::try_send_bytes`](super::Connection::try_send_bytes).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        self.bytes(BYTES, bytes, &Limits::TRY)
+    }
+
+    /// See [`Connection::send_bytes_timeout`](super::Connection::send_bytes_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_bytes_timeout(&self, bytes: &[u8], timeout: Duration) -> Result<()> {
+        self.bytes(BYTES, bytes, &deadline_in(timeout))
+    }
+
+    /// Closes the whole end, also for the other half.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if the handle was inherited through a fork.
+    pub fn close(&self) -> Result<()> {
+        self.end.close()
+    }
+
+    #[inline]
+    fn value<T: Message>(&self, value: &T, limits: &Limits<'_>) -> Result<()> {
+        let tag = self.tags.tag::<T>();
+        match plain_bytes(value) {
+            Some(bytes) => self.bytes(tag, bytes, limits),
+            None => codec::encode(value, |bytes| self.bytes(tag, bytes, limits))?,
+        }
+    }
+
+    #[inline]
+    fn bytes(&self, tag: u32, bytes: &[u8], limits: &Limits<'_>) -> Result<()> {
+        self.end.check()?;
+        let mut stream = self.stream.borrow_mut();
+        if limits.is_try() {
+            return stream.try_send(tag, bytes).map_err(|end| self.refused(end, bytes.len()));
+        }
+        stream
+            .send(tag, bytes, limits, &self.spinner, || self.end.peer_is_gone())
+            .map_err(|end| self.given_up(end, limits))
+    }
+
+    #[cold]
+    fn refused(&self, end: TrySend, len: usize) -> Error {
+        match end {
+            TrySend::Full => {
+                Error::new(ErrorKind::Full, self.end.name(), "there is no room for the message now")
+            }
+            TrySend::Larger => Error::new(
+                ErrorKind::TooLarge,
+                self.end.name(),
+                format!("a message of {len} bytes is larger than the pipe's buffer"),
+            )
+            .hint("use send, which passes it through in pieces"),
+            TrySend::Closed => self.end.closed_error(),
+            TrySend::Fault(fault) => Error::new(ErrorKind::Corrupt, self.end.name(), fault.to_string()),
+        }
+    }
+
+    #[cold]
+    fn given_up(&self, end: SendEnd, limits: &Limits<'_>) -> Error {
+        match end {
+            SendEnd::TimedOut => {
+                self.end.late_error(limits, ErrorKind::Full, "no room in time; nothing was delivered")
+            }
+            SendEnd::Cancelled => Error::new(ErrorKind::Cancelled, self.end.name(), "the wait was cancelled"),
+            SendEnd::Closed | SendEnd::PeerGone => self.end.closed_error(),
+            SendEnd::Fault(fault) => Error::new(ErrorKind::Corrupt, self.end.name(), fault.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Sender({})>", self.end.name())
+    }
+}

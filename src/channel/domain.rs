@@ -1,0 +1,196 @@
+//! An arena as this process sees it, and what is done about the dead in it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use crate::arena::{self, FsckReport, ObjectRef};
+use crate::channel::repair::Rooms;
+use crate::error::Result;
+use crate::prim::limits::Limits;
+use crate::region::{Dead, Recover, Region};
+use crate::ring::ParticipantId;
+use crate::sys::clock;
+
+/// Shared memory that a process tree, or a program's choice of handles, lives in.
+///
+/// [`Arena::default`] belongs to the process tree: it is made when the first object is, children receive it when
+/// they start, and it grows up to half of the machine's memory. It has no name and leaves nothing behind, whoever
+/// is killed.
+///
+/// ```
+/// let arena = processing::Arena::builder().limit(64 << 20).build()?;
+/// let q = processing::Queue::<u64>::builder().arena(&arena).build()?;
+/// q.put(&7)?;
+/// drop(q);
+/// assert!(arena.fsck()?.is_clean());
+/// # Ok::<(), processing::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Arena {
+    /// `None`: the process tree's.
+    domain: Option<Arc<Domain>>,
+}
+
+impl Arena {
+    /// Sets a limit.
+    pub fn builder() -> ArenaBuilder {
+        ArenaBuilder { limit: 0 }
+    }
+
+    /// Checks every block, object and reference. Exact only while nobody else uses the arena; meant for tests
+    /// and for people who look for a leak. Also clears up after the dead first.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` in a forked child.
+    pub fn fsck(&self) -> Result<FsckReport> {
+        let domain = self.domain()?;
+        domain.me()?;
+        domain.look_for_dead();
+        Ok(domain.store.fsck())
+    }
+
+    pub(crate) fn domain(&self) -> Result<Arc<Domain>> {
+        match &self.domain {
+            Some(domain) => Ok(domain.clone()),
+            None => Domain::tree(),
+        }
+    }
+}
+
+impl fmt::Debug for Arena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.domain {
+            Some(domain) => write!(f, "<Arena({:x})>", domain.region().id()),
+            None => f.write_str("<Arena(of the process tree)>"),
+        }
+    }
+}
+
+/// Settings of a new [`Arena`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ArenaBuilder {
+    limit: u64,
+}
+
+impl ArenaBuilder {
+    /// The most bytes of messages and objects that it grows to (rounded up to 64 KiB; default: half of the machine's
+    /// memory). Address space is reserved at once, memory is used as it is needed.
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Creates it.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` if the address space or the memory file cannot be had; `InvalidInput` for an impossible limit.
+    pub fn build(self) -> Result<Arena> {
+        Ok(Arena { domain: Some(Domain::adopt(Region::create(self.limit)?)?) })
+    }
+}
+
+/// One arena in this process.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    store: Arc<arena::Arena>,
+}
+
+/// The domains of this process, by region; the process tree's is held for good.
+static KNOWN: Mutex<Vec<Weak<Domain>>> = Mutex::new(Vec::new());
+static TREE: Mutex<Option<Arc<Domain>>> = Mutex::new(None);
+
+impl Domain {
+    /// The domain of a region that this process is attached to.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if it is not attached; `OutOfMemory`.
+    pub(crate) fn adopt(region: Arc<Region>) -> Result<Arc<Self>> {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|domain| domain.strong_count() > 0);
+        // One of a former life (before a fork) answers with an error for ever: it is passed over.
+        let mut found = known.iter().filter_map(Weak::upgrade).filter(|domain| domain.store.me().is_ok());
+        if let Some(domain) = found.find(|domain| domain.region().id() == region.id()) {
+            return Ok(domain);
+        }
+        let domain = Arc::new(Self { store: arena::Arena::new(region, &Rooms)? });
+        known.push(Arc::downgrade(&domain));
+        Ok(domain)
+    }
+
+    /// The process tree's; made now if nobody did.
+    pub(crate) fn tree() -> Result<Arc<Self>> {
+        let mut tree = TREE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(domain) = &*tree {
+            return Ok(domain.clone());
+        }
+        let domain = Self::adopt(Region::create(0)?)?;
+        *tree = Some(domain.clone());
+        Ok(domain)
+    }
+
+    /// The process tree's, if somebody made it.
+    pub(crate) fn tree_if_made() -> Option<Arc<Self>> {
+        TREE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// This process was started with the tree's arena.
+    pub(crate) fn inherit_tree(region: Arc<Region>) -> Result<Arc<Self>> {
+        let domain = Self::adopt(region)?;
+        *TREE.lock().unwrap_or_else(PoisonError::into_inner) = Some(domain.clone());
+        Ok(domain)
+    }
+
+    /// The domain of an object that this process holds.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if it does not hold it any more.
+    pub(crate) fn of(object: &ObjectRef) -> Result<Arc<Self>> {
+        Self::adopt(object.arena().region().clone())
+    }
+
+    pub(crate) fn store(&self) -> &Arc<arena::Arena> {
+        &self.store
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        self.store.region()
+    }
+
+    /// Who this process is here, if it still is who made this domain: a forked copy is not. Two loads.
+    #[inline]
+    pub(crate) fn me(&self) -> Result<ParticipantId> {
+        self.store.me()
+    }
+
+    /// Finds the dead and repairs what they left.
+    #[cold]
+    pub(crate) fn look_for_dead(&self) {
+        self.region().sweep(self);
+    }
+
+    /// A word that blocks this process names `owner`: true if that one is dead, and is repaired now.
+    #[cold]
+    pub(crate) fn meet(&self, owner: ParticipantId) -> bool {
+        self.region().meet_dead(owner, self)
+    }
+}
+
+impl Recover for Domain {
+    fn repair(&self, _region: &Region, dead: Dead, exclusive: bool) {
+        self.store.repair(dead, exclusive);
+    }
+}
+
+/// The limits of a call that may wait so long.
+pub(crate) fn deadline_in(timeout: Duration) -> Limits<'static> {
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    // Zero would mean "never waits", and so it should: one look.
+    let deadline = if nanos == 0 { 0 } else { clock::now().saturating_add(nanos) };
+    Limits { deadline: Some(deadline), cancel: None }
+}

@@ -1,0 +1,14 @@
+//! L5: what travels between processes: queues, pipes, and the values in them.
+//!
+//! No `unsafe` from here on: the layers below hand out claims whose bytes are frozen.
+
+pub(crate) mod codec;
+pub mod connection;
+pub(crate) mod domain;
+pub mod errors;
+pub(crate) mod kind;
+pub(crate) mod message;
+pub(crate) mod parcel;
+pub mod queue;
+pub(crate) mod repair;
+pub(crate) mod transfer;

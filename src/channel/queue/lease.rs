@@ -1,0 +1,94 @@
+//! A message read in place.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::{Held, Queue};
+use crate::channel::message::Message;
+use crate::channel::parcel;
+use crate::error::Result;
+use crate::ring::frozen::Frozen;
+
+/// A message that is read where it lies and is not consumed before the lease is dropped.
+///
+/// It derefs to the archived value. If the process dies first, another consumer gets the message, marked
+/// [`redelivered`](Self::redelivered); [`put_back`](Self::put_back) gives it to another one at once. A lease stays in the
+/// process and on the thread's stack that took it; the queue closes for consumers only when its leases
+/// have ended.
+#[must_use = "dropping a lease consumes its message"]
+pub struct Lease<'q, T: Message> {
+    value: Option<Frozen<Held<'q>, T::Archived>>,
+    redeliveries: u8,
+    queue: &'q Queue<T>,
+}
+
+impl<'q, T: Message> Lease<'q, T> {
+    pub(super) fn new(value: Frozen<Held<'q>, T::Archived>, redeliveries: u8, queue: &'q Queue<T>) -> Self {
+        Self { value: Some(value), redeliveries, queue }
+    }
+
+    /// Whether somebody had the message before and died, or gave it back: the work may have been done already.
+    pub fn redelivered(&self) -> bool {
+        self.redeliveries != 0
+    }
+
+    /// How often that happened; counts 1 to 7 and then from 1 again.
+    pub fn redeliveries(&self) -> u32 {
+        u32::from(self.redeliveries)
+    }
+
+    /// The value itself, made from the archive. The lease goes on.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the type's own deserialisation refuses it; `Limit` if the message holds handles and this process
+    /// has no room for more.
+    pub fn to_owned(&self) -> Result<T> {
+        match &self.value {
+            Some(value) => parcel::own::<T>(&self.queue.shared.domain, value.claim(), value),
+            None => unreachable_lease(),
+        }
+    }
+
+    /// Gives the message back: another consumer gets it, marked as redelivered, out of order.
+    pub fn put_back(mut self) {
+        // The claim's own drop gives it back.
+        drop(self.value.take());
+    }
+}
+
+impl<T: Message> Deref for Lease<'_, T> {
+    type Target = T::Archived;
+
+    #[inline]
+    fn deref(&self) -> &T::Archived {
+        match &self.value {
+            Some(value) => value,
+            None => unreachable_lease(),
+        }
+    }
+}
+
+impl<T: Message> Drop for Lease<'_, T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        let held = value.into_claim();
+        if self.queue.shared.domain.me().is_ok() {
+            held.release();
+        } else {
+            // A forked child: the claim is its parent's.
+            std::mem::forget(held);
+        }
+    }
+}
+
+#[cold]
+fn unreachable_lease() -> ! {
+    unreachable!("a lease has its value until it is dropped")
+}
+
+impl<T: Message<Archived: fmt::Debug>> fmt::Debug for Lease<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&**self).finish()
+    }
+}

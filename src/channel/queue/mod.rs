@@ -1,0 +1,201 @@
+//! `Queue<T>`: many producers, many consumers, first in first out, bounded.
+
+mod builder;
+mod get;
+mod lease;
+mod put;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use rkyv::rancor::{Fallible, Source};
+use rkyv::{Archive, Deserialize, Place, Serialize};
+
+pub use builder::QueueBuilder;
+pub use lease::Lease;
+
+use super::codec;
+use super::domain::Domain;
+use super::kind;
+use super::message::Message;
+use super::transfer::{self, Child, Part};
+use crate::arena::ObjectRef;
+use crate::error::{Error, ErrorKind, Result};
+use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::ring::handle::ArchivedHandle;
+use crate::ring::held::Held as HeldIn;
+use crate::ring::{ClientCursor, Mapped, Ring};
+
+/// A bounded queue between any number of processes and threads.
+///
+/// # Guarantees
+///
+/// - First in, first out, for each producer; every message goes to exactly one getter.
+/// - **Any client may be killed at any instruction**: a [`put`](Self::put) that returned is delivered; one that did
+///   not return is delivered whole or not at all. A message taken by value belongs to the getter from the moment
+///   its slot is free; a getter killed before that, or one that holds a [`Lease`], leaves its message to another,
+///   marked [`redelivered`](Lease::redelivered). Nothing is torn, no slot stays blocked, no memory leaks.
+/// - While nobody sleeps, no call enters the kernel.
+///
+/// # Not guaranteed
+///
+/// - A process that is *stopped* (not dead) in the middle of a call delays those who need its slot: nothing of it
+///   is taken.
+/// - Redelivered messages come late, out of their producer's order.
+/// - Work done before a kill and reported elsewhere may be done twice: release a lease *after* the work, and tell
+///   duplicates by an id.
+///
+/// A handle is cheap to clone, and may be used from several threads, passed to a child process as an argument, or
+/// put into a message of another queue. Each process that holds one keeps the queue alive; a dead process lets go.
+///
+/// ```
+/// let q = processing::Queue::<String>::new(8)?;
+/// q.put(&"hello".to_owned())?;
+/// assert_eq!(q.get()?, "hello");
+/// assert!(q.try_get().is_err_and(|e| e.is_empty()));
+/// # Ok::<(), processing::Error>(())
+/// ```
+pub struct Queue<T> {
+    shared: Arc<Shared>,
+    cursor: ClientCursor,
+    spinner: Spinner,
+    value: PhantomData<fn(T) -> T>,
+}
+
+/// What all clones of a handle in this process share.
+pub(crate) struct Shared {
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) object: ObjectRef,
+    pub(crate) ring: Ring<Memory>,
+    pub(crate) max_message: u64,
+}
+
+/// Where the ring lies: the object keeps its memory.
+pub(crate) type Memory = Mapped<ObjectRef>;
+/// A claimed message of a queue.
+pub(crate) type Held<'q> = HeldIn<'q, Memory>;
+
+/// The default of [`Queue::new`] with 0.
+const DEFAULT_CAPACITY: usize = 1024;
+
+impl<T: Message> Queue<T> {
+    /// A queue for at least `capacity` messages (0: 1024) in the arena of this process tree.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` or `Limit` if the arena is full; `Os` if the arena cannot be created.
+    pub fn new(capacity: usize) -> Result<Self> {
+        Self::builder().capacity(capacity).build()
+    }
+
+    /// Sets capacity, arena and waiting.
+    pub fn builder() -> QueueBuilder<T> {
+        QueueBuilder::new()
+    }
+
+    fn from_shared(shared: Arc<Shared>, strategy: WaitStrategy) -> Self {
+        Self { shared, cursor: ClientCursor::default(), spinner: Spinner::new(strategy), value: PhantomData }
+    }
+
+    fn open(object: ObjectRef, strategy: WaitStrategy) -> Result<Self> {
+        let name = || format!("queue {}", object.id().index);
+        if object.kind() != kind::QUEUE || object.type_hash() != codec::fingerprint::<T>() {
+            return Err(Error::new(
+                ErrorKind::TypeMismatch,
+                name(),
+                format!(
+                    "it does not carry {} (fingerprints {:#x} and {:#x})",
+                    std::any::type_name::<T>(),
+                    object.type_hash(),
+                    codec::fingerprint::<T>()
+                ),
+            )
+            .hint("open it with the type it was created with"));
+        }
+        let ring = Ring::attach(object.clone())?;
+        let max_message = ring.max_message();
+        let domain = Domain::of(&object)?;
+        Ok(Self::from_shared(Arc::new(Shared { domain, object, ring, max_message }), strategy))
+    }
+}
+
+impl<T> Queue<T> {
+    /// The number of messages that fit. The slots are exact, so this is what was asked for, rounded up to what the
+    /// ring offers.
+    pub fn capacity(&self) -> usize {
+        self.shared.ring.capacity() as usize
+    }
+
+    /// Messages in the queue, finished or being taken just now. Stale as soon as it is read: others put and get.
+    pub fn len(&self) -> usize {
+        self.shared.ring.len() as usize
+    }
+
+    /// Whether [`len`](Self::len) is 0. Stale as soon as it is read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the queue is at capacity. Stale as soon as it is read.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity()
+    }
+
+    /// Closes the queue for every process: puts fail from now on, gets drain what is there and then fail with
+    /// `Closed`. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if the handle was inherited through a fork.
+    pub fn close(&self) -> Result<()> {
+        self.shared.domain.me()?;
+        self.shared.ring.close();
+        Ok(())
+    }
+
+    /// Whether somebody closed it.
+    pub fn is_closed(&self) -> bool {
+        self.shared.ring.is_closed()
+    }
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            cursor: ClientCursor::default(),
+            spinner: Spinner::new(self.spinner.strategy()),
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Queue({}, {} of {})>", self.shared.object.id().index, self.len(), self.capacity())
+    }
+}
+
+impl<T> Archive for Queue<T> {
+    type Archived = ArchivedHandle<Queue<T>>;
+    type Resolver = u32;
+
+    fn resolve(&self, index: u32, out: Place<Self::Archived>) {
+        ArchivedHandle::emplace(index, out);
+    }
+}
+
+impl<T, S: Fallible<Error: Source> + ?Sized> Serialize<S> for Queue<T> {
+    fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
+        transfer::export(Child { object: self.shared.object.clone(), part: Part::Whole })
+            .map_err(S::Error::new)
+    }
+}
+
+impl<T: Message, D: Fallible<Error: Source> + ?Sized> Deserialize<Queue<T>, D> for ArchivedHandle<Queue<T>> {
+    fn deserialize(&self, _: &mut D) -> Result<Queue<T>, D::Error> {
+        let child = transfer::import(self.index()).map_err(D::Error::new)?;
+        Queue::open(child.object, WaitStrategy::default()).map_err(D::Error::new)
+    }
+}

@@ -1,0 +1,137 @@
+//! Putting.
+
+use std::time::Duration;
+
+use super::{Memory, Queue, Shared};
+use crate::channel::domain::deadline_in;
+use crate::channel::errors::PutError;
+use crate::channel::message::Message;
+use crate::channel::transfer::{Child, Scope};
+use crate::channel::{codec, parcel};
+use crate::error::ErrorKind;
+use crate::prim::event_count::WaitEnd;
+use crate::prim::limits::Limits;
+use crate::ring::plain::plain_bytes;
+use crate::ring::{ParticipantId, PutClaim, PutFail};
+
+impl<T: Message> Queue<T> {
+    /// Puts a message, waiting for room as long as it takes.
+    ///
+    /// When it returns `Ok`, the message is in the queue, whatever happens to this process. Killed before that,
+    /// it is in the queue whole, or not at all.
+    ///
+    /// Cost: one atomic read-modify-write and the copy of the message; a message that does not fit its slot takes
+    /// a block of the arena (one more).
+    ///
+    /// # Errors
+    ///
+    /// `Closed`; `TooLarge`; `Other` (the arena is full, the value cannot be serialised, the handle was inherited
+    /// through a fork).
+    pub fn put(&self, value: &T) -> Result<(), PutError> {
+        self.put_within(value, &Limits::NONE)
+    }
+
+    /// Puts a message if there is room right now.
+    ///
+    /// # Errors
+    ///
+    /// `Full`, and those of [`put`](Self::put).
+    pub fn try_put(&self, value: &T) -> Result<(), PutError> {
+        self.put_within(value, &Limits::TRY)
+    }
+
+    /// Puts a message, waiting for room for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `Full` when the time is up, and those of [`put`](Self::put).
+    pub fn put_timeout(&self, value: &T, timeout: Duration) -> Result<(), PutError> {
+        self.put_within(value, &deadline_in(timeout))
+    }
+
+    #[inline]
+    fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
+        match plain_bytes(value) {
+            Some(bytes) if bytes.len() <= self.shared.ring.room() => self.put_bytes(bytes, limits),
+            _ => self.put_encoded(value, limits),
+        }
+    }
+
+    /// Everything that has to be serialised. Nothing is claimed while user code runs.
+    fn put_encoded(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
+        let scope = Scope::open();
+        codec::encode(value, |bytes| {
+            let children = scope.take();
+            if bytes.len() as u64 > self.shared.max_message {
+                return Err(PutError::TooLarge { len: bytes.len() as u64, max: self.shared.max_message });
+            }
+            if children.is_empty() && bytes.len() <= self.shared.ring.room() {
+                return self.put_bytes(bytes, limits);
+            }
+            self.put_block(bytes, &children, limits)
+        })?
+    }
+
+    #[inline]
+    fn put_bytes(&self, bytes: &[u8], limits: &Limits<'_>) -> Result<(), PutError> {
+        let mut claim = self.claim(limits)?;
+        if let Some(room) = claim.bytes_mut().get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        claim.publish_inline(bytes.len());
+        Ok(())
+    }
+
+    /// The message goes into a block, made before a slot is claimed: nobody waits for our memory.
+    fn put_block(&self, bytes: &[u8], children: &[Child], limits: &Limits<'_>) -> Result<(), PutError> {
+        let domain = &self.shared.domain;
+        let block = parcel::pack(domain, bytes, children).map_err(|error| match error.kind() {
+            ErrorKind::TooLarge => {
+                PutError::TooLarge { len: bytes.len() as u64, max: domain.region().limit() }
+            }
+            _ => PutError::Other(error),
+        })?;
+        let claim = self.claim(limits)?;
+        let reference = block.mark_sent(self.shared.object.id(), claim.ticket());
+        claim.publish_block(reference, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// A claimed slot; waits for one within the limits.
+    #[inline]
+    fn claim(&self, limits: &Limits<'_>) -> Result<PutClaim<'_, Memory>, PutError> {
+        let me = self.shared.domain.me()?;
+        match self.shared.ring.claim_put(&self.cursor, me) {
+            Ok(claim) => Ok(claim),
+            Err(PutFail::Closed) => Err(PutError::Closed),
+            Err(PutFail::Full) => self.claim_when_free(me, limits),
+        }
+    }
+
+    #[cold]
+    fn claim_when_free(
+        &self,
+        me: ParticipantId,
+        limits: &Limits<'_>,
+    ) -> Result<PutClaim<'_, Memory>, PutError> {
+        let Shared { ring, domain, .. } = &*self.shared;
+        let mut answer = Err(PutError::Full);
+        let mut full = || {
+            answer = match ring.claim_put(&self.cursor, me) {
+                Ok(claim) => Ok(claim),
+                Err(PutFail::Closed) => Err(PutError::Closed),
+                Err(PutFail::Full) => return true,
+            };
+            false
+        };
+        if limits.is_try() {
+            // The slot may be held by the dead: ask once, so that a program of non-blocking calls goes on too.
+            if ring.put_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner)) {
+                full();
+            }
+            return answer;
+        }
+        let end = ring.wait_not_full(limits, &self.spinner, full, || domain.look_for_dead());
+        if end == WaitEnd::Cancelled { Err(PutError::Cancelled) } else { answer }
+    }
+}

@@ -1,0 +1,92 @@
+//! Handles inside values: while a value is serialised, its handles report themselves here; while it is
+//! deserialised, they are found here.
+//!
+//! An archive holds only the index of a handle; the references themselves travel in the message's block,
+//! where the arena counts them and a reaper finds them.
+
+use std::cell::RefCell;
+
+use crate::arena::ObjectRef;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Which part of an object a handle stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The object itself.
+    Whole,
+    /// One end of a pipe, which has one owner at a time.
+    End(u8),
+}
+
+/// A handle on its way out of, or into, this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) object: ObjectRef,
+    pub(crate) part: Part,
+}
+
+thread_local! {
+    static OUT: RefCell<Option<Vec<Child>>> = const { RefCell::new(None) };
+    static IN: RefCell<Vec<Option<Child>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, values that this thread serialises may contain handles.
+pub(crate) struct Scope {
+    outer: Option<Vec<Child>>,
+}
+
+impl Scope {
+    pub(crate) fn open() -> Self {
+        Self { outer: OUT.replace(Some(Vec::new())) }
+    }
+
+    /// The handles that were serialised since.
+    pub(crate) fn take(&self) -> Vec<Child> {
+        OUT.with_borrow_mut(|out| out.as_mut().map(std::mem::take)).unwrap_or_default()
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        OUT.set(self.outer.take());
+    }
+}
+
+/// Called by a handle that is being serialised; its index in the message.
+pub(crate) fn export(child: Child) -> Result<u32> {
+    OUT.with_borrow_mut(|out| match out {
+        Some(children) => {
+            children.push(child);
+            Ok(children.len() as u32 - 1)
+        }
+        None => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "handle",
+            "handles travel only in queue messages and process arguments",
+        )
+        .hint("send it with Queue::put or give it to Process::new")),
+    })
+}
+
+/// Runs `f`, which deserialises one value, with the message's handles at hand.
+pub(crate) fn provide<R>(children: Vec<Child>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Vec<Option<Child>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _outer = Restore(IN.replace(children.into_iter().map(Some).collect()));
+    f()
+}
+
+/// Called by a handle that is being deserialised.
+pub(crate) fn import(index: u32) -> Result<Child> {
+    IN.with_borrow_mut(|children| children.get_mut(index as usize).and_then(Option::take)).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            "handle",
+            format!("the message has no handle number {index}, or it was taken already"),
+        )
+    })
+}

@@ -1,0 +1,57 @@
+//! The layout hash: two builds whose structures or constants differ refuse to share a region, also where
+//! somebody forgot to raise the version.
+
+use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
+use super::{REFERENCE_SIZE, REFERENCES};
+use super::{block, chunk, header, object, participant, pipe, reference, ring, stream};
+
+/// Mixes one number into a hash (FNV-1a over its bytes).
+pub const fn mix(hash: u64, value: u64) -> u64 {
+    let bytes = value.to_le_bytes();
+    let mut hash = hash;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// Mixes a list of sizes and offsets, and how many there are.
+pub const fn mix_all(hash: u64, values: &[u64]) -> u64 {
+    let mut hash = mix(hash, values.len() as u64);
+    let mut i = 0;
+    while i < values.len() {
+        hash = mix(hash, values[i]);
+        i += 1;
+    }
+    hash
+}
+
+/// Constants that both sides must agree on.
+const CONSTANTS: &[u64] = &[
+    LINE as u64,
+    MAX_PARTICIPANTS as u64,
+    PAGE,
+    CHUNK,
+    OBJECTS,
+    OBJECT_SIZE,
+    REFERENCES,
+    REFERENCE_SIZE,
+    CHUNK_ENTRY_SIZE,
+];
+
+/// The hash of every structure of the format: each file of `layout` gives its sizes and offsets as `SHAPE`.
+pub const LAYOUT_HASH: u64 = {
+    let mut hash = mix_all(0xcbf2_9ce4_8422_2325, CONSTANTS);
+    hash = mix_all(hash, header::SHAPE);
+    hash = mix_all(hash, participant::SHAPE);
+    hash = mix_all(hash, chunk::SHAPE);
+    hash = mix_all(hash, block::SHAPE);
+    hash = mix_all(hash, object::SHAPE);
+    hash = mix_all(hash, reference::SHAPE);
+    hash = mix_all(hash, ring::SHAPE);
+    hash = mix_all(hash, stream::SHAPE);
+    hash = mix_all(hash, pipe::SHAPE);
+    hash
+};

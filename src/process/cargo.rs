@@ -1,0 +1,168 @@
+//! What travels to a process that starts: its arguments, and the arenas that their handles live in.
+//!
+//! ```text
+//! bytes:  arenas:u32 { seat:u64, block:u64, tree:u64 } ..  handles:u32 { arena:u32 } ..  arguments
+//! fds:    for each arena its file and its beacon
+//! ```
+//! The handles themselves travel in one block of each arena, which belongs to the child's seat as soon as it is
+//! handed over: whoever of the two dies, somebody drops the references.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use super::seat::{Place, Seat};
+use crate::channel::codec;
+use crate::channel::domain::Domain;
+use crate::channel::message::Message;
+use crate::channel::parcel;
+use crate::channel::transfer::{self, Child, Scope};
+use crate::region::{self, Region};
+use crate::sys::boot_payload::Descriptor;
+use crate::{Error, ErrorKind, Result};
+
+pub use crate::sys::boot_payload::BootPayload;
+
+/// The arguments of a process: a tuple of up to eight values, or the struct of a [`Task`](crate::Task).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the arguments of a process",
+    note = "arguments are a tuple, `(x,)` for one, of values that derive rkyv's `Archive`, `Serialize`, `Deserialize`, and of handles"
+)]
+pub trait Cargo: Sized + 'static {
+    /// In the parent: the arguments as bytes and descriptors, for the process that will take `seat`.
+    #[doc(hidden)]
+    fn pack(self, seat: &Seat) -> Result<BootPayload>;
+
+    /// In the child.
+    #[doc(hidden)]
+    fn unpack(payload: BootPayload) -> Result<Self>;
+}
+
+impl<T: Message> Cargo for T {
+    fn pack(self, seat: &Seat) -> Result<BootPayload> {
+        let scope = Scope::open();
+        codec::encode(&self, |bytes| write(bytes, &scope.take(), seat))?
+    }
+
+    fn unpack(payload: BootPayload) -> Result<Self> {
+        let (arguments, children) = read(&payload.bytes, payload.fds)?;
+        transfer::provide(children, || codec::decode_anywhere(arguments))
+    }
+}
+
+/// One of the two files of an arena, kept open by it.
+struct File {
+    region: Arc<Region>,
+    beacon: bool,
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        if self.beacon { self.region.beacon() } else { self.region.memfd() }
+    }
+}
+
+fn write(arguments: &[u8], children: &[Child], seat: &Seat) -> Result<BootPayload> {
+    let mut payload = BootPayload::default();
+    let domains = domains(children)?;
+    put_u32(&mut payload.bytes, domains.len());
+    for (domain, tree) in &domains {
+        let own: Vec<Child> = children.iter().filter(|child| lives_in(child, domain)).cloned().collect();
+        let place = seat.reserve(domain.clone(), *tree)?;
+        let block = hand_over(&place, &own)?;
+        for word in [place.seat.to_bits(), block, u64::from(place.tree)] {
+            payload.bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        for beacon in [false, true] {
+            let file = File { region: domain.region().clone(), beacon };
+            payload.fds.push(Descriptor::Lent(Arc::new(file)));
+        }
+    }
+    put_u32(&mut payload.bytes, children.len());
+    for child in children {
+        let arena = domains.iter().position(|(domain, _)| lives_in(child, domain)).unwrap_or_default();
+        put_u32(&mut payload.bytes, arena);
+    }
+    payload.bytes.extend_from_slice(arguments);
+    Ok(payload)
+}
+
+/// The arenas that a child is given: the process tree's, if there is one by now, and those of its handles.
+fn domains(children: &[Child]) -> Result<Vec<(Arc<Domain>, bool)>> {
+    let mut domains = Vec::new();
+    if let Some(tree) = Domain::tree_if_made() {
+        domains.push((tree, true));
+    }
+    for child in children {
+        if !domains.iter().any(|(domain, _)| lives_in(child, domain)) {
+            domains.push((Domain::of(&child.object)?, false));
+        }
+    }
+    Ok(domains)
+}
+
+fn lives_in(child: &Child, domain: &Domain) -> bool {
+    child.object.arena().region().id() == domain.region().id()
+}
+
+/// Gives the handles to the seat; the block that carries them, 0 if there are none.
+fn hand_over(place: &Place, children: &[Child]) -> Result<u64> {
+    if children.is_empty() {
+        return Ok(0);
+    }
+    parcel::pack(&place.domain, &[], children)?.give_to(place.seat)
+}
+
+fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Child>)> {
+    let mut reader = Reader(bytes);
+    let mut fds = fds.into_iter();
+    let mut handles = Vec::new();
+    for _ in 0..reader.u32()? {
+        let (seat, block, tree) = (reader.u64()?, reader.u64()?, reader.u64()? != 0);
+        let (Some(memfd), Some(beacon)) = (fds.next(), fds.next()) else { return Err(malformed()) };
+        let owned = |fd: Descriptor| fd.into_owned().map_err(|cause| Error::os("arena", "dup", cause));
+        let region = Region::attach(owned(memfd)?, owned(beacon)?, region::Seat::from_bits(seat))?;
+        let domain = if tree { Domain::inherit_tree(region)? } else { Domain::adopt(region)? };
+        handles.push(take_over(&domain, block)?.into_iter());
+    }
+    let mut children = Vec::new();
+    for _ in 0..reader.u32()? {
+        let arena = reader.u32()? as usize;
+        children.push(handles.get_mut(arena).and_then(Iterator::next).ok_or_else(malformed)?);
+    }
+    Ok((reader.0, children))
+}
+
+/// The handles in the block that was handed to this process.
+fn take_over(domain: &Domain, block: u64) -> Result<Vec<Child>> {
+    if block == 0 {
+        return Ok(Vec::new());
+    }
+    parcel::children(domain, &domain.store().accept(block)?)
+}
+
+fn put_u32(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(&(value as u32).to_le_bytes());
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+}
+
+#[cold]
+fn malformed() -> Error {
+    Error::new(ErrorKind::Corrupt, "process", "its arguments are not what a parent of this build sends")
+}

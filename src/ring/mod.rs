@@ -1,0 +1,40 @@
+//! L4: rings. Algorithms over borrowed memory; who owns the memory and what the bytes mean is a layer's above.
+
+#[cfg(not(loom))]
+pub mod blocks;
+mod cells;
+mod count;
+mod cursor;
+#[cfg(not(loom))]
+pub mod frozen;
+mod get;
+#[cfg(not(loom))]
+pub mod handle;
+#[cfg(not(loom))]
+pub mod held;
+mod memory;
+mod mpmc;
+#[cfg(not(loom))]
+pub mod pipe;
+#[cfg(not(loom))]
+pub mod plain;
+mod put;
+mod repair;
+#[cfg(not(loom))]
+pub mod rings;
+mod shape;
+mod slot;
+pub mod stream;
+
+pub use cells::CellLease;
+pub use cursor::ClientCursor;
+pub use get::{GetClaim, GetFail, Message, Taken};
+pub use memory::RingMemory;
+#[cfg(not(loom))]
+pub use memory::{Body, Mapped};
+pub use mpmc::Ring;
+pub use put::{PutClaim, PutFail};
+pub use slot::{CellState, CellWord, SlotState, SlotWord};
+
+/// A participant's id as words carry it: 1..=MAX_PARTICIPANTS.
+pub type ParticipantId = u16;

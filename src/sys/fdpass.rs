@@ -1,0 +1,197 @@
+//! A private socket between two processes: whole records, with descriptors.
+//!
+//! `SOCK_SEQPACKET`: a record arrives whole or not at all, also when its sender dies, and stays readable
+//! after that. The one who still has the other end notices the end of the last holder of this one.
+//!
+//! # Safety
+//!
+//! One block: a descriptor named by number in the environment is checked to be a socket of this kind
+//! before it is owned.
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+};
+
+use super::clock;
+use crate::sync::kill;
+
+/// The longest record. Well below the smallest usual socket buffer, so that a record never has to wait.
+pub const MAX_RECORD: usize = 16 * 1024;
+/// Descriptors in one record (the kernel allows 253).
+pub const MAX_FDS: usize = 64;
+
+/// What one look into a socket found.
+#[derive(Debug)]
+pub enum Received {
+    /// A record of so many bytes, with its descriptors.
+    Record(usize, Vec<OwnedFd>),
+    /// Nothing yet.
+    Nothing,
+    /// Nobody holds the other end any more, and everything is read.
+    End,
+    /// The other end was closed with a record from here unread in it. What it sent may still follow.
+    Unread,
+}
+
+/// One end of a private socket.
+#[derive(Debug)]
+pub struct Link(OwnedFd);
+
+impl Link {
+    /// Two ends, both close-on-exec.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        kill::point();
+        let (a, b) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self(a), Self(b)))
+    }
+
+    /// The end that descriptor `number` is, if it is one; it becomes close-on-exec.
+    pub fn adopt(number: RawFd) -> Option<Self> {
+        if number <= 2 {
+            return None;
+        }
+        // SAFETY: only looked at; a number that is not open gives EBADF.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let ours = sockopt::socket_domain(fd).ok()? == AddressFamily::UNIX
+            && sockopt::socket_type(fd).ok()? == SocketType::SEQPACKET;
+        if !ours {
+            return None;
+        }
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).ok()?;
+        // SAFETY: it is open, and was handed to this process for this purpose alone (see the module).
+        Some(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    pub fn of_descriptor(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Waits until there is something to receive, until `deadline` (CLOCK_MONOTONIC nanoseconds).
+    pub fn wait_readable(&self, deadline: Option<u64>) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        loop {
+            let left = deadline.map(|at| clock::timespec(at.saturating_sub(clock::now())));
+            match poll(&mut fds, left.as_ref()) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    pub fn number(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Sends one record without waiting. At most [`MAX_FDS`] descriptors.
+    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        debug_assert!(fds.len() <= MAX_FDS);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err(Errno::TOOMANYREFS.into());
+        }
+        kill::point();
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        loop {
+            match sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Takes one record, waiting for it. `buffer` holds [`MAX_RECORD`] bytes.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.take(buffer, RecvFlags::CMSG_CLOEXEC)
+    }
+
+    /// Takes one record if there is one.
+    pub fn try_receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.take(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
+    }
+
+    fn take(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let message = loop {
+            match recvmsg(&self.0, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(Received::Nothing),
+                Err(Errno::CONNRESET) => return Ok(Received::Unread),
+                other => break other?,
+            }
+        };
+        let fds: Vec<OwnedFd> = control
+            .drain()
+            .filter_map(|part| match part {
+                RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if message.flags.contains(ReturnFlags::CTRUNC) {
+            // The kernel had no free number for a descriptor and threw it away.
+            return Err(Errno::MFILE.into());
+        }
+        if message.flags.contains(ReturnFlags::TRUNC) {
+            return Err(Errno::MSGSIZE.into());
+        }
+        if message.bytes == 0 && fds.is_empty() {
+            return Ok(Received::End); // no record is empty
+        }
+        Ok(Received::Record(message.bytes, fds))
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_bounds_and_outlive_the_sender() {
+        let (a, b) = Link::pair().expect("pair");
+        b.send(b"one", &[]).expect("send");
+        b.send(b"two!", &[b.as_fd()]).expect("send");
+        drop(b);
+        let mut buffer = [0; 64];
+        assert!(matches!(a.receive(&mut buffer), Ok(Received::Record(3, fds)) if fds.is_empty()));
+        assert!(matches!(a.receive(&mut buffer), Ok(Received::Record(4, fds)) if fds.len() == 1));
+        assert!(matches!(a.receive(&mut buffer), Ok(Received::End)));
+    }
+
+    #[test]
+    fn an_unread_record_is_noticed_and_hides_nothing() {
+        let (a, b) = Link::pair().expect("pair");
+        a.send(b"boot", &[]).expect("send");
+        b.send(b"out", &[]).expect("send");
+        drop(b);
+        let mut buffer = [0; 64];
+        assert!(matches!(a.try_receive(&mut buffer), Ok(Received::Unread)));
+        assert!(matches!(a.try_receive(&mut buffer), Ok(Received::Record(3, _))));
+        assert!(matches!(a.try_receive(&mut buffer), Ok(Received::End)));
+    }
+
+    #[test]
+    fn a_number_that_is_no_socket_is_not_adopted() {
+        assert!(Link::adopt(1).is_none());
+        assert!(Link::adopt(i32::MAX).is_none());
+        let file = std::fs::File::open("/dev/null").expect("/dev/null");
+        assert!(Link::adopt(file.as_raw_fd()).is_none());
+    }
+}

@@ -1,0 +1,9 @@
+//! One module a command.
+
+pub mod fuzz;
+pub mod loom;
+pub mod mutants;
+pub mod perf;
+pub mod sanitize;
+pub mod test;
+pub mod tidy;

@@ -1,0 +1,231 @@
+//! PERF.md and its pictures.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+
+use super::goals::Goal;
+use super::rows::Row;
+use super::store::Kept;
+use super::svg;
+use crate::markers;
+use crate::root::root;
+
+const DOCUMENT: &str = "PERF.md";
+const PICTURES: &str = "docs/perf";
+const MARKER: &str = "perf";
+
+/// What PERF.md begins with, before anybody writes notes around the measured part.
+const SKELETON: &str = "# Measurements
+
+Written by `cargo xtask perf`; notes outside the markers are kept.
+
+<!-- perf:begin -->
+<!-- perf:end -->
+";
+
+/// Families in the order in which a reader wants them; others follow by name.
+const ORDER: &[&str] = &["connection", "queue", "process"];
+
+/// Writes PERF.md and the pictures; the names of what was written.
+pub fn write(rows: &[Kept], goals: &[Goal], problems: &[String]) -> Result<Vec<String>> {
+    let folder = root().join(PICTURES);
+    std::fs::create_dir_all(&folder).context(PICTURES)?;
+    let mut written = Vec::new();
+    for (family, members) in families(rows) {
+        let members: Vec<&Row> = members.iter().map(|kept| &kept.row).collect();
+        if let Some(picture) = svg::draw(family, &members, goals) {
+            let name = picture_of(family);
+            std::fs::write(root().join(&name), picture).with_context(|| name.clone())?;
+            written.push(name);
+        }
+    }
+    let path = root().join(DOCUMENT);
+    let old = std::fs::read_to_string(&path).unwrap_or_else(|_| SKELETON.to_owned());
+    let new = markers::replace(&old, MARKER, &text(rows, goals, problems)).context(DOCUMENT)?;
+    std::fs::write(path, new).context(DOCUMENT)?;
+    written.push(DOCUMENT.to_owned());
+    Ok(written)
+}
+
+fn picture_of(family: &str) -> String {
+    format!("{PICTURES}/{family}.svg")
+}
+
+fn families(rows: &[Kept]) -> Vec<(&str, Vec<&Kept>)> {
+    let mut map = BTreeMap::<&str, Vec<&Kept>>::new();
+    for kept in rows {
+        map.entry(kept.row.family()).or_default().push(kept);
+    }
+    let rank = |family: &str| ORDER.iter().position(|name| *name == family).unwrap_or(ORDER.len());
+    let mut list: Vec<_> = map.into_iter().collect();
+    list.sort_by_key(|(family, _)| (rank(family), *family == "raw"));
+    list
+}
+
+/// The measured part.
+pub fn text(rows: &[Kept], goals: &[Goal], problems: &[String]) -> String {
+    let mut text = introduction(rows);
+    for problem in problems {
+        let _ = writeln!(text, "- not measured: {problem}");
+    }
+    text.push_str(&goal_table(rows, goals));
+    for (family, members) in families(rows) {
+        text.push_str(&family_table(family, &members, goals));
+    }
+    text
+}
+
+fn introduction(rows: &[Kept]) -> String {
+    let Some(latest) = rows.iter().find(|kept| kept.fresh).or(rows.first()) else {
+        return "Nothing is measured yet.\n".to_owned();
+    };
+    let mut text = format!(
+        "Machine: {}. Measured {}.\n\nTimes are nanoseconds an operation: the median of the rounds, and [least .. most]. Ours \
+         and the peer alternate within one run; `ratio` is ours / peer in each round, so less than 1 is faster.\n",
+        latest.machine, latest.day
+    );
+    if rows.iter().any(|kept| !kept.fresh) {
+        text.push_str("† measured by an earlier run on the same machine.\n");
+    }
+    text
+}
+
+fn goal_table(rows: &[Kept], goals: &[Goal]) -> String {
+    let mut text =
+        "\n## Goals\n\n| row | what | peer | ratio | at most | |\n|---|---|---|---|---|---|\n".to_owned();
+    for goal in goals {
+        let row = rows.iter().map(|kept| &kept.row).find(|row| goal.is_for(row));
+        let (ratio, verdict) = match row {
+            Some(row) => (ratio(row), verdict(goal, row)),
+            None => ("-".to_owned(), "not measured"),
+        };
+        let Goal { row, what, peer, at_most } = goal;
+        let _ = writeln!(text, "| `{row}` | {what} | `{peer}` | {ratio} | {at_most:.2} | {verdict} |");
+    }
+    text
+}
+
+fn verdict(goal: &Goal, row: &Row) -> &'static str {
+    if goal.is_met(row) { "met" } else { "**missed**" }
+}
+
+fn family_table(family: &str, members: &[&Kept], goals: &[Goal]) -> String {
+    let mut text = format!("\n## {family}\n\n");
+    if members.iter().any(|kept| kept.row.ratio.is_some()) {
+        let _ = writeln!(text, "![Ratios of {family}]({})\n", picture_of(family));
+    }
+    let tails = members.iter().any(|kept| kept.row.more.contains_key("p99"));
+    text.push_str("| row | ours, ns | peer | its ns | ratio | goal |");
+    text.push_str(if tails {
+        " p50 / p99 / p99.9 |\n|---|---|---|---|---|---|---|\n"
+    } else {
+        "\n|---|---|---|---|---|---|\n"
+    });
+    for kept in members {
+        text.push_str(&line(kept, goals, tails));
+    }
+    text
+}
+
+fn line(kept: &Kept, goals: &[Goal], tails: bool) -> String {
+    let row = &kept.row;
+    let mark = if kept.fresh { "" } else { " †" };
+    let peer = row.peer.as_ref().map_or_else(String::new, |peer| format!("`{peer}`"));
+    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max);
+    let theirs = range(row.peer_ns, row.peer_min, row.peer_max);
+    let goal = goals.iter().find(|goal| goal.is_for(row));
+    let goal = goal.map_or_else(String::new, |goal| format!("{:.2}: {}", goal.at_most, verdict(goal, row)));
+    let mut text = format!("| `{}`{mark} | {ours} | {peer} | {theirs} | {} | {goal} |", row.row, ratio(row));
+    if tails {
+        let _ = write!(text, " {} |", percentiles(row));
+    }
+    text.push('\n');
+    text
+}
+
+fn ratio(row: &Row) -> String {
+    let Some(ratio) = row.ratio else { return String::new() };
+    match (row.ratio_min, row.ratio_max) {
+        (Some(min), Some(max)) => format!("**{}** [{} .. {}]", factor(ratio), factor(min), factor(max)),
+        _ => format!("**{}**", factor(ratio)),
+    }
+}
+
+/// As many digits as matter beside 1.
+pub fn factor(value: f64) -> String {
+    if value < 0.1 { format!("{value:.4}") } else { format!("{value:.2}") }
+}
+
+fn range(median: Option<f64>, min: Option<f64>, max: Option<f64>) -> String {
+    let Some(median) = median else { return String::new() };
+    match (min, max) {
+        (Some(min), Some(max)) => format!("{} [{} .. {}]", number(median), number(min), number(max)),
+        _ => number(median),
+    }
+}
+
+fn percentiles(row: &Row) -> String {
+    let all: Vec<f64> = ["p50", "p99", "p999"].iter().filter_map(|name| row.more_number(name)).collect();
+    all.iter().map(|value| number(*value)).collect::<Vec<_>>().join(" / ")
+}
+
+/// Three significant digits are what a measurement has.
+fn number(value: f64) -> String {
+    match value {
+        v if v < 10.0 => format!("{v:.2}"),
+        v if v < 100.0 => format!("{v:.1}"),
+        v => thousands(v.round() as u64),
+    }
+}
+
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::rows::{parse, tests::PAIR, tests::RAW};
+    use crate::perf::store::merge;
+
+    fn goal(at_most: f64) -> Goal {
+        Goal { row: "connection.rtt.busy.8b".into(), what: "w".into(), peer: "raw.two_line".into(), at_most }
+    }
+
+    #[test]
+    fn numbers_are_as_long_as_they_are_known() {
+        assert_eq!([3.456, 34.56, 345.6, 1234567.0].map(number), ["3.46", "34.6", "346", "1,234,567"]);
+    }
+
+    #[test]
+    fn tables_hold_every_row_and_every_goal() {
+        let rows = merge(Vec::new(), parse(&format!("{RAW}\n{PAIR}")).unwrap(), "a machine", "1999-01-01");
+        let text = text(&rows, &[goal(1.1), Goal { row: "x.y".into(), ..goal(1.0) }], &["rtrb: gone".into()]);
+        assert!(text.contains("Machine: a machine. Measured 1999-01-01."));
+        assert!(text.contains("- not measured: rtrb: gone"));
+        assert!(text.contains("**1.04** [0.99 .. 1.20] | 1.10 | met |"), "{text}");
+        assert!(text.contains("| `x.y` | w | `raw.two_line` | - | 1.00 | not measured |"));
+        assert!(text.find("## connection") < text.find("## raw"));
+        assert!(text.contains("| `raw.futex` | 70,000 [1.00 .. 2.00] |  |  |  |  |"), "{text}");
+        assert!(!text.contains('†'));
+    }
+
+    #[test]
+    fn a_missed_goal_and_an_old_row_show() {
+        let first = merge(Vec::new(), parse(PAIR).unwrap(), "m", "1");
+        let rows = merge(first, parse(RAW).unwrap(), "m", "2");
+        let text = text(&rows, &[goal(1.0)], &[]);
+        assert!(text.contains("1.00: **missed**") && text.contains("`connection.rtt.busy.8b` †"), "{text}");
+        assert!(text.contains("Measured 2."));
+    }
+
+    #[test]
+    fn nothing_measured_is_said() {
+        assert!(text(&[], &[], &[]).starts_with("Nothing is measured yet."));
+    }
+}

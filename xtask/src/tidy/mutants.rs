@@ -1,0 +1,85 @@
+//! Every seeded fault of the source is listed with a test that notices it, and every listed one exists.
+
+use std::collections::BTreeMap;
+
+use super::finding::Finding;
+use super::source::Source;
+use super::tree::Tree;
+use crate::cmd::mutants::{LIST, parse};
+
+const RULE: &str = "mutant";
+const CALL: &str = "mutant::on(\"";
+
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    // Some steps can only be modelled by a copy of them, which seeds faults of its own.
+    let sources: Vec<_> = ["src/", "loom-tests/"].into_iter().flat_map(|root| tree.sources(root)).collect();
+    let seeded: BTreeMap<String, (String, usize)> = sources.iter().flat_map(seeded).collect();
+    let listed = match parse(tree.text(LIST).unwrap_or_default()) {
+        Ok(listed) => listed,
+        Err(error) => {
+            return vec![Finding::new(
+                LIST,
+                1,
+                RULE,
+                format!("{error:#}"),
+                "write `mutant test_program [filter]`",
+            )];
+        }
+    };
+    let unlisted = seeded.iter().filter(|(name, _)| listed.iter().all(|mutant| mutant.name != **name));
+    let unlisted = unlisted.map(|(name, (path, line))| {
+        let way_out = format!("add `{name} test_program [filter]` to {LIST}");
+        Finding::new(path, *line, RULE, format!("no test is named that notices `{name}`"), way_out)
+    });
+    // One line may seed several faults at once, joined by commas.
+    let exists = |name: &str| name.split(',').all(|part| seeded.contains_key(part));
+    let stale = listed.iter().filter(|mutant| !exists(&mutant.name));
+    let stale = stale.map(|mutant| {
+        Finding::new(
+            LIST,
+            1,
+            RULE,
+            format!("nothing seeds `{}`", mutant.name),
+            "remove the line, or correct the name",
+        )
+    });
+    unlisted.chain(stale).collect()
+}
+
+fn seeded(source: &Source) -> Vec<(String, (String, usize))> {
+    let mut found = Vec::new();
+    for (at, line) in source.uncommented.iter().enumerate().filter(|(at, _)| !source.is_test(at + 1)) {
+        let names = line.split(CALL).skip(1).filter_map(|rest| rest.split_once('"'));
+        found.extend(names.map(|(name, _)| (name.to_owned(), (source.path.clone(), at + 1))));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(source: &str, list: &str) -> Vec<String> {
+        let files = [("src/ring/a.rs", source), (LIST, list)];
+        check(&Tree::of(&files)).into_iter().map(|f| format!("{}:{}: {}", f.path, f.line, f.what)).collect()
+    }
+
+    #[test]
+    fn seeded_and_listed_agree() {
+        assert_eq!(
+            findings("if mutant::on(\"a.b\") {}\n// mutant::on(\"c\")", "# head\na.b x_loom\n"),
+            [""; 0]
+        );
+        assert_eq!(findings("", ""), [""; 0]);
+    }
+
+    #[test]
+    fn each_side_is_demanded() {
+        assert_eq!(
+            findings("\nif mutant::on(\"a.b\") {}", ""),
+            ["src/ring/a.rs:2: no test is named that notices `a.b`"]
+        );
+        assert_eq!(findings("", "a.b x_loom"), ["loom-tests/mutants.txt:1: nothing seeds `a.b`"]);
+        assert_eq!(findings("", "a").len(), 1);
+    }
+}
