@@ -113,9 +113,16 @@ pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
 pub use exit::Exit;
 pub use prim::spin::WaitStrategy;
+#[cfg(all(not(loom), feature = "internals"))]
+#[doc(hidden)]
+pub use process::probe;
 #[cfg(not(loom))]
 pub use process::{
     Builder, Cargo, JoinHandle, Process, ProcessBuilder, Report, StartMethod, Target, Task, active_children,
     cpu_count, current_process, freeze_support, spawn,
 };
 pub use rkyv;
+
+#[cfg(all(not(loom), feature = "internals"))]
+#[doc(hidden)]
+pub use process::testing;

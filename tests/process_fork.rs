@@ -5,7 +5,7 @@ mod process_scenarios;
 use std::sync::Mutex;
 
 use process_scenarios::{Watch, stay, until_gone};
-use processing::{Builder, ErrorKind, Exit, Process, StartMethod};
+use processing::{Builder, ErrorKind, Exit, Lease, Process, Queue, StartMethod};
 
 /// A handle that a forked copy inherits: for a target, which captures nothing.
 static HANDLE: Mutex<Option<Process>> = Mutex::new(None);
@@ -25,6 +25,8 @@ fn main() {
     only_the_creator_joins();
     println!("a_copy_of_a_child_is_tied_to_that_child");
     a_copy_of_a_child_is_tied_to_that_child();
+    println!("a_lease_in_a_copy_stays_its_parents");
+    a_lease_in_a_copy_stays_its_parents();
     println!("ok");
 }
 
@@ -64,4 +66,30 @@ fn a_copy_of_a_child_is_tied_to_that_child() {
     p.kill().expect("kill");
     p.join().expect("join");
     lines.into_iter().for_each(until_gone);
+}
+
+/// A lease that a forked copy finds: for a target, which captures nothing.
+static LEASE: Mutex<Option<Lease<'static, String>>> = Mutex::new(None);
+
+/// Whatever a copy does to a lease, the message stays its parent's: memory that the parent reads must not be given to
+/// somebody else.
+fn a_lease_in_a_copy_stays_its_parents() {
+    let q: &Queue<String> = Box::leak(Box::new(Queue::new(4).expect("queue")));
+    for put_back in [false, true] {
+        q.put(&"mine".to_owned()).expect("put");
+        *LEASE.lock().expect("lock") = Some(q.get_ref().expect("lease"));
+        let copy = Builder::new().start_method(StartMethod::Fork).spawn(
+            |put_back: bool| {
+                let lease = LEASE.lock().expect("lock").take().expect("inherited");
+                if put_back { lease.put_back() } else { drop(lease) }
+            },
+            (put_back,),
+        );
+        copy.expect("start").join().expect("join");
+        assert!(q.try_get().is_err_and(|error| error.is_empty()), "given away, put_back: {put_back}");
+        let lease = LEASE.lock().expect("lock").take().expect("still here");
+        assert_eq!(lease.as_str(), "mine");
+        lease.put_back();
+        assert_eq!(q.try_get().expect("get"), "mine");
+    }
 }

@@ -5,8 +5,31 @@
 //! hands the function to libFuzzer, and its entry in `Cargo.toml`. Seeds (small, by hand, committed) lie in
 //! `seeds/<target>/`; what a fuzzer collects and finds lies in `corpus/` and `artifacts/` and is not committed.
 
+mod boot;
+mod codec;
+mod input;
+mod region_header;
+mod ring_geometry;
+mod stream_reader;
+mod stream_room;
+mod stream_writer;
+
+pub use boot::boot;
+pub use codec::codec;
+pub use region_header::region_header;
+pub use ring_geometry::ring_geometry;
+pub use stream_reader::stream_reader;
+pub use stream_writer::stream_writer;
+
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[
+    ("boot", boot),
+    ("codec", codec),
+    ("region_header", region_header),
+    ("ring_geometry", ring_geometry),
+    ("stream_reader", stream_reader),
+    ("stream_writer", stream_writer),
+];

@@ -46,10 +46,11 @@ impl Shared {
     }
 }
 
+/// The variable may ask for more preemptions than a model needs, not for fewer.
 fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     let bound = std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|text| text.parse().ok());
-    builder.preemption_bound = Some(bound.unwrap_or(preemptions));
+    builder.preemption_bound = Some(bound.unwrap_or(preemptions).max(preemptions));
     builder.max_branches = 20_000;
     builder.check(run);
 }

@@ -12,8 +12,9 @@ use processing::WaitStrategy;
 use processing::layout::ring::{Control, Geometry, Hint};
 use processing::prim::limits::Limits;
 use processing::prim::spin::Spinner;
-use processing::ring::{ClientCursor, GetFail, PutFail, Ring, RingMemory, SlotState, Taken};
+use processing::ring::{ClientCursor, GetClaim, GetFail, PutFail, Ring, RingMemory, SlotState, Taken};
 use processing::sync::atomic::{AtomicU64, Ordering::*};
+use processing::sync::mutant;
 
 /// A slot or a cell.
 #[derive(Default)]
@@ -221,10 +222,11 @@ fn repair(ring: &Ring<Memory>, dead: u16) {
     ring.announce_repair();
 }
 
+/// The variable may ask for more preemptions than a model needs, not for fewer.
 fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     let bound = std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|text| text.parse().ok());
-    builder.preemption_bound = Some(bound.unwrap_or(preemptions));
+    builder.preemption_bound = Some(bound.unwrap_or(preemptions).max(preemptions));
     builder.max_branches = 20_000;
     builder.check(run);
 }
@@ -851,6 +853,71 @@ fn m2_orphans() {
         let last = got(&ring, &consumer);
         let all: Vec<_> = [first, second, last].into_iter().flatten().collect();
         assert_eq!(all, [2]);
+    });
+}
+
+// A holder dies at each step of moving its message to a cell, while another consumer and a reaper are at work.
+#[test]
+fn m6_death_while_detaching() {
+    for steps in 0..4 {
+        model(2, move || {
+            let ring = queue(1, 1, false);
+            put(&ring, &client(7), 1);
+            let holder = client(1);
+            let Ok(Taken::Slot(claim)) = ring.claim_get(&holder.cursor, 1) else { unreachable!() };
+            detach_until(claim, steps);
+            let theirs = ring.clone();
+            let reaper = thread::spawn(move || repair(&theirs, 1));
+            let theirs = ring.clone();
+            let helper = thread::spawn(move || repair(&theirs, 1));
+            let me = client(2);
+            let mut all: Vec<_> = got(&ring, &me).into_iter().collect();
+            reaper.join().unwrap();
+            helper.join().unwrap();
+            drain(&ring, &me, &mut all);
+            assert_eq!(all, [1], "killed after step {steps}");
+            usable(&ring, &me);
+        });
+    }
+}
+
+/// Steps: 0 the claim, 1 the copy, 2 the cell is held (with a mutant: the slot is free), 3 both.
+fn detach_until(claim: GetClaim<'_, Memory>, steps: u32) {
+    if steps == 0 {
+        return mem::forget(claim);
+    }
+    let Ok(mut detaching) = claim.begin_detach() else { unreachable!() };
+    let wrong = mutant::on("mpmc.slot_before_cell");
+    if steps > 1 {
+        if wrong { detaching.free_slot() } else { detaching.hold_cell() }
+    }
+    if steps > 2 {
+        if wrong {
+            detaching.hold_cell()
+        } else {
+            detaching.free_slot()
+        }
+        mem::forget(detaching.finish());
+    } else {
+        mem::forget(detaching);
+    }
+}
+
+// Two orphans wait: finding one must not hide the other.
+#[test]
+fn m7_two_orphans() {
+    model(0, || {
+        let ring = queue(2, 2, false);
+        for value in 1..3 {
+            put(&ring, &client(7), value);
+            mem::forget(lease(&ring, &client(1)));
+        }
+        repair(&ring, 1);
+        let me = client(2);
+        let mut all = vec![];
+        drain(&ring, &me, &mut all);
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
     });
 }
 

@@ -62,6 +62,10 @@ fn corrupt<T>(len: usize, cause: &rancor::Error) -> Error {
 /// [`decode`] of bytes that lie anywhere: they are copied first if they are not aligned.
 #[inline]
 pub(crate) fn decode_anywhere<T: Message>(bytes: &[u8]) -> Result<T> {
+    // The root's alignment is not enough: what it points to (the elements of a list) may need more.
+    if bytes.as_ptr().addr().is_multiple_of(ALIGN) {
+        return decode(bytes);
+    }
     if bytes.len() <= SHORT {
         let mut aligned = Aligned([0; SHORT]);
         if let Some(room) = aligned.0.get_mut(..bytes.len()) {
@@ -73,9 +77,6 @@ pub(crate) fn decode_anywhere<T: Message>(bytes: &[u8]) -> Result<T> {
 }
 
 fn decode_long<T: Message>(bytes: &[u8]) -> Result<T> {
-    if bytes.as_ptr().addr().is_multiple_of(align_of::<T::Archived>()) {
-        return decode(bytes);
-    }
     let mut aligned = Buffer::with_capacity(bytes.len());
     aligned.extend_from_slice(bytes);
     decode(&aligned)
@@ -83,6 +84,8 @@ fn decode_long<T: Message>(bytes: &[u8]) -> Result<T> {
 
 /// Messages up to this length are aligned on the stack.
 const SHORT: usize = 64;
+/// What [`Buffer`] is aligned to, and so the most that an archive may need anywhere.
+const ALIGN: usize = 16;
 
 #[repr(align(16))]
 struct Aligned([u8; SHORT]);

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::prim::limits::Limits;
 use crate::region::{Dead, Recover, Region};
 use crate::ring::ParticipantId;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sys::clock;
 
 /// Shared memory that a process tree, or a program's choice of handles, lives in.
@@ -49,6 +50,11 @@ impl Arena {
         domain.me()?;
         domain.look_for_dead();
         Ok(domain.store.fsck())
+    }
+
+    #[cfg(feature = "internals")]
+    pub(crate) fn over(domain: Arc<Domain>) -> Self {
+        Self { domain: Some(domain) }
     }
 
     pub(crate) fn domain(&self) -> Result<Arc<Domain>> {
@@ -97,10 +103,17 @@ impl ArenaBuilder {
 #[derive(Debug)]
 pub(crate) struct Domain {
     store: Arc<arena::Arena>,
+    /// When [`look_now_and_then`](Self::look_now_and_then) looked last.
+    looked: AtomicU64,
 }
 
-/// The domains of this process, by region; the process tree's is held for good.
-static KNOWN: Mutex<Vec<Weak<Domain>>> = Mutex::new(Vec::new());
+/// The least time between two looks of a process that never sleeps long enough to ask at a backstop.
+const NOW_AND_THEN: u64 = 100_000_000;
+
+/// The stores of this process, one a region as long as anything uses it: handles keep the store and not the domain, and
+/// a second store would work on the same table of references behind the first one's back.
+static KNOWN: Mutex<Vec<Weak<arena::Arena>>> = Mutex::new(Vec::new());
+/// The process tree's is held for good.
 static TREE: Mutex<Option<Arc<Domain>>> = Mutex::new(None);
 
 impl Domain {
@@ -111,15 +124,19 @@ impl Domain {
     /// `WrongProcess` if it is not attached; `OutOfMemory`.
     pub(crate) fn adopt(region: Arc<Region>) -> Result<Arc<Self>> {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|domain| domain.strong_count() > 0);
+        known.retain(|store| store.strong_count() > 0);
         // One of a former life (before a fork) answers with an error for ever: it is passed over.
-        let mut found = known.iter().filter_map(Weak::upgrade).filter(|domain| domain.store.me().is_ok());
-        if let Some(domain) = found.find(|domain| domain.region().id() == region.id()) {
-            return Ok(domain);
+        let mut found = known.iter().filter_map(Weak::upgrade).filter(|store| store.me().is_ok());
+        if let Some(store) = found.find(|store| store.region().id() == region.id()) {
+            return Ok(Self::over(store));
         }
-        let domain = Arc::new(Self { store: arena::Arena::new(region, &Rooms)? });
-        known.push(Arc::downgrade(&domain));
-        Ok(domain)
+        let store = arena::Arena::new(region, &Rooms)?;
+        known.push(Arc::downgrade(&store));
+        Ok(Self::over(store))
+    }
+
+    fn over(store: Arc<arena::Arena>) -> Arc<Self> {
+        Arc::new(Self { store, looked: AtomicU64::new(clock::now()) })
     }
 
     /// The process tree's; made now if nobody did.
@@ -172,6 +189,20 @@ impl Domain {
     #[cold]
     pub(crate) fn look_for_dead(&self) {
         self.region().sweep(self);
+    }
+
+    /// [`look_for_dead`](Self::look_for_dead), if nobody of this process did for a while: for calls that end without a
+    /// result and without a sleep that was long enough to ask. True: it looked.
+    #[cold]
+    pub(crate) fn look_now_and_then(&self) -> bool {
+        // Relaxed: two threads at once may both look, or neither until the next time.
+        let (now, last) = (clock::now(), self.looked.load(Ordering::Relaxed));
+        if now.saturating_sub(last) < NOW_AND_THEN {
+            return false;
+        }
+        self.looked.store(now, Ordering::Relaxed);
+        self.look_for_dead();
+        true
     }
 
     /// A word that blocks this process names `owner`: true if that one is dead, and is repaired now.

@@ -2,11 +2,10 @@
 
 use super::codec;
 use super::domain::Domain;
-use super::kind;
 use super::message::Message;
 use super::queue::Held;
 use super::transfer::{self, Child, Part};
-use crate::arena::{Block, BlockView};
+use crate::arena::{Block, BlockView, ObjectRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::blocks;
 use crate::ring::frozen::FrozenBytes;
@@ -16,7 +15,15 @@ use crate::ring::pipe::PipeMemory;
 ///
 /// An end of a pipe leaves this process here: from now on it belongs to the block.
 pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> Result<Block<'d>> {
-    let mut block = domain.store().alloc(bytes.len() as u64, children.len() as u32)?;
+    let alloc = || domain.store().alloc(bytes.len() as u64, children.len() as u32);
+    let mut block = alloc().or_else(|error| {
+        if error.kind() != ErrorKind::OutOfMemory {
+            return Err(error);
+        }
+        // What the dead left is memory, too.
+        domain.look_for_dead();
+        alloc()
+    })?;
     blocks::fill(&mut block, bytes);
     for (i, child) in children.iter().enumerate() {
         if child.object.arena().region().id() != domain.region().id() {
@@ -58,38 +65,27 @@ fn with_handles<T>(domain: &Domain, block: &BlockView<'_>, make: impl FnOnce() -
     if block.children() == 0 {
         return make();
     }
-    transfer::provide(references(domain, block)?, make)
+    let whole = |object| Child { object, part: Part::Whole };
+    transfer::provide(references(domain, block)?.into_iter().map(whole).collect(), make)
 }
 
-/// References of this process's own to the handles in a block of its own. An end of a pipe that travels in it must be
-/// taken (by making its handle) before the block is dropped.
-pub(crate) fn children(domain: &Domain, block: &Block<'_>) -> Result<Vec<Child>> {
-    let children = references(domain, &block.view())?;
-    for child in &children {
-        if let Part::End(end) = child.part {
-            PipeMemory::of(&child.object)?.take(end, domain.me()?);
+/// References of this process's own to the handles in a block of its own, which stand for these parts. Ends of pipes are
+/// this process's from here on, before the block that carries them goes.
+pub(crate) fn children(domain: &Domain, block: &Block<'_>, parts: &[Part]) -> Result<Vec<Child>> {
+    let objects = references(domain, &block.view())?;
+    if objects.len() != parts.len() {
+        return Err(Error::new(ErrorKind::Corrupt, "handle", "the block carries another number of handles"));
+    }
+    let mut children = Vec::with_capacity(parts.len());
+    for (object, part) in objects.into_iter().zip(parts) {
+        if let Part::End(end) = *part {
+            PipeMemory::of(&object)?.take(end, domain.me()?);
         }
+        children.push(Child { object, part: *part });
     }
     Ok(children)
 }
 
-fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<Child>> {
-    let mut children = Vec::with_capacity(block.children() as usize);
-    for i in 0..block.children() {
-        let object = domain.store().attach_child(block, i)?;
-        let part = part_of(&object, block.reference())?;
-        children.push(Child { object, part });
-    }
-    Ok(children)
-}
-
-/// Which part of the object travels in this block: of a pipe, the end that names the block as its carrier.
-fn part_of(object: &crate::arena::ObjectRef, carrier: u64) -> Result<Part> {
-    if object.kind() != kind::PIPE {
-        return Ok(Part::Whole);
-    }
-    Ok(match PipeMemory::of(object)?.carried_by(carrier) {
-        Some(end) => Part::End(end),
-        None => Part::Whole,
-    })
+fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
+    (0..block.children()).map(|i| domain.store().attach_child(block, i)).collect()
 }

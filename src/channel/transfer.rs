@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ring::pipe::PipeMemory;
 
 /// Which part of an object a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,39 @@ pub(crate) enum Part {
     End(u8),
 }
 
+impl Part {
+    pub(crate) fn to_tag(self) -> u32 {
+        match self {
+            Self::Whole => 0,
+            Self::End(end) => 1 + u32::from(end),
+        }
+    }
+
+    pub(crate) fn from_tag(tag: u32) -> Self {
+        match tag {
+            1 => Self::End(0),
+            2 => Self::End(1),
+            _ => Self::Whole,
+        }
+    }
+}
+
 /// A handle on its way out of, or into, this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
     pub(crate) object: ObjectRef,
     pub(crate) part: Part,
+}
+
+impl Child {
+    /// It arrived, and nothing was made of it. The end of a pipe is this process's all the same: nobody will use it.
+    fn not_taken(self) {
+        if let Part::End(end) = self.part
+            && let (Ok(me), Ok(pipe)) = (self.object.arena().me(), PipeMemory::of(&self.object))
+        {
+            pipe.close(end, me);
+        }
+    }
 }
 
 thread_local! {
@@ -73,7 +102,8 @@ pub(crate) fn provide<R>(children: Vec<Child>, f: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Option<Child>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            IN.set(std::mem::take(&mut self.0));
+            let left = IN.replace(std::mem::take(&mut self.0));
+            left.into_iter().flatten().for_each(Child::not_taken);
         }
     }
     let _outer = Restore(IN.replace(children.into_iter().map(Some).collect()));

@@ -44,6 +44,29 @@ pub struct Pace {
     failed: AtomicU32,
     /// Stamp of the last wait that got past the first looks.
     began: AtomicU32,
+    /// How many of the last waits in a row were short, up to [`CLOSE_ENOUGH`]: see [`fall_back`].
+    close: AtomicU32,
+}
+
+/// A wait of at most so many looks found the peer a few messages away, at work on the next ones: in an exchange of
+/// messages a wait takes two transfers of a cache line, 64 looks and more.
+const CLOSE_LOOKS: u32 = 32;
+/// After so many short waits in a row the waiter falls back.
+const CLOSE_ENOUGH: u32 = 3;
+/// How far it falls back, in nanoseconds.
+const FALL_BACK_NS: u64 = 600;
+
+/// Lets a peer that is just ahead get away. Who follows a stream of messages at its heels takes each cache line
+/// from the peer while that still writes to it, and both wait for the line most of the time; a moment later there is a
+/// line's worth of messages, and the next ones after it.
+#[cold]
+#[inline(never)]
+fn fall_back() {
+    let ticks = FALL_BACK_NS * tsc::ticks_per_us() / 1000;
+    let start = tsc::now();
+    while tsc::now() - start < ticks {
+        hint::spin_loop();
+    }
 }
 
 /// What a wake-up costs, in nanoseconds: one for all endpoints of the process; 0: not measured.
@@ -61,13 +84,27 @@ impl Pace {
     /// See [`Spinner::spin`](crate::prim::spin::Spinner::spin).
     #[inline]
     pub fn spin(&self, mut ready: impl FnMut() -> bool) -> bool {
+        if self.close.load(Relaxed) == CLOSE_ENOUGH {
+            fall_back();
+        }
         let eager = if self.crowded.load(Relaxed) == 0 { EAGER } else { 1 };
-        for _ in 0..eager {
+        for looks in 0..eager {
             if ready() {
+                self.note_distance(looks);
                 return true;
             }
         }
         self.spin_long(&mut ready)
+    }
+
+    /// How far ahead the peer was, told by how long this wait took.
+    #[inline(always)]
+    fn note_distance(&self, looks: u32) {
+        let close = self.close.load(Relaxed);
+        let now = if looks > CLOSE_LOOKS { 0 } else { (close + 1).min(CLOSE_ENOUGH) };
+        if now != close {
+            self.close.store(now, Relaxed);
+        }
     }
 
     #[cold]

@@ -6,7 +6,7 @@
 //! changes when it is to be woken, wherever the data itself appeared, and nobody writes the other's memory.
 //!
 //! ```text
-//! state { generation:28 | CLOSED | ESTABLISHED | REQUEST | PARKED }      (one writer: the sleeper)
+//! state { generation:28 | CLOSED | ESTABLISHED | REQUEST | PARKED }      (one writer: the sleeper; CLOSED: its side)
 //!   awake            -> PARKED+REQUEST       generation+1, before each sleep
 //!   PARKED+REQUEST   -> +ESTABLISHED         after a heavy fence: every waker sees REQUEST from now on
 //!   PARKED           -> awake                the sleep is over; REQUEST and ESTABLISHED stay
@@ -128,7 +128,7 @@ impl Sleeper {
             let state = own.state.load(Ordering::Relaxed);
             if state & (REQUEST | ESTABLISHED) != 0 {
                 // Both: an established request is one that every waker sees, from the heavy fence on.
-                own.state.store(state & !(REQUEST | ESTABLISHED), Ordering::Relaxed);
+                own.state.fetch_and(!(REQUEST | ESTABLISHED), Ordering::Relaxed);
             }
         }
     }
@@ -185,7 +185,7 @@ impl Sleeper {
     ) -> bool {
         // Before the announcement: the wake-up for it must change what is expected here.
         let event = peer_event.load(Ordering::Relaxed);
-        let (awake, ordered) = announce(&own.state);
+        let ordered = announce(&own.state);
         let mut is_ready = !mutant::on("park.no_second_look") && ready();
         if !is_ready {
             let until = if ordered { until } else { until.min(now + UNORDERED_SLEEP) };
@@ -198,40 +198,52 @@ impl Sleeper {
             }
         }
         // Relaxed: a waker that still sees PARKED makes one needless wake-up.
-        own.state.store(awake, Ordering::Relaxed);
+        own.state.fetch_and(!PARKED, Ordering::Relaxed);
         is_ready
     }
 }
 
-/// Announces a sleep; returns the state to go back to, and whether every waker is sure to see the announcement (or
-/// its publication to be seen by the look that follows).
-fn announce(state: &AtomicU32) -> (u32, bool) {
+/// Announces a sleep; whether every waker is sure to see the announcement (or its publication to be seen by the look
+/// that follows).
+fn announce(state: &AtomicU32) -> bool {
     let old = state.load(Ordering::Relaxed);
     let next = if mutant::on("park.same_generation") { old } else { old.wrapping_add(GENERATION) };
     if old & ESTABLISHED != 0 {
-        state.store(next | PARKED, Ordering::Release);
+        set(state, next | PARKED);
         if !mutant::on("park.no_sleeper_fence") {
             fence(Ordering::SeqCst); // pairs with the fence in `ring_slow`
         }
-        return (next, true);
+        return true;
     }
     let next = next | REQUEST;
-    state.store(next | PARKED, Ordering::Release);
+    set(state, next | PARKED);
     let ordered = heavy(); // pairs with light() in `ring`
     if !ordered {
-        return (next, false);
+        return false;
     }
     // A publication after this point is followed by a look that sees REQUEST; one before it is seen by the
     // look that follows.
     let next = next | ESTABLISHED;
-    state.store(next | PARKED, Ordering::Release);
-    (next, true)
+    set(state, next | PARKED);
+    true
+}
+
+/// The sleeper's next state. Another thread of its side may close the stream meanwhile, which must not be undone.
+fn set(state: &AtomicU32, next: u32) {
+    let mut seen = state.load(Ordering::Relaxed);
+    // Release: the event was read before; pairs with the Acquire in `ring_slow`.
+    while let Err(now) =
+        state.compare_exchange(seen, next | seen & CLOSED, Ordering::Release, Ordering::Relaxed)
+    {
+        seen = now;
+    }
 }
 
 /// Ends the stream from this side. The caller rings the peer's bell afterwards.
 pub fn close(own_state: &AtomicU32) {
     // Release: who sees CLOSED sees all that was published before.
-    own_state.store(own_state.load(Ordering::Relaxed) | CLOSED, Ordering::Release);
+    // One step: another thread of this side may be falling asleep.
+    own_state.fetch_or(CLOSED, Ordering::Release);
 }
 
 /// The owner of the word has ended the stream.

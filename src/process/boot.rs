@@ -124,7 +124,7 @@ fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a boot record that this build does not understand")
 }
 
-fn read(record: &[u8], mut fds: Vec<OwnedFd>) -> io::Result<Option<Order>> {
+pub(super) fn read(record: &[u8], mut fds: Vec<OwnedFd>) -> io::Result<Option<Order>> {
     let Some(head) = Reader(record).head() else { return Ok(None) };
     let bytes = if head.flags & LONG == 0 {
         head.bytes.to_vec()

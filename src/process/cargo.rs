@@ -1,7 +1,7 @@
 //! What travels to a process that starts: its arguments, and the arenas that their handles live in.
 //!
 //! ```text
-//! bytes:  arenas:u32 { seat:u64, block:u64, tree:u64 } ..  handles:u32 { arena:u32 } ..  arguments
+//! bytes:  arenas:u32 { seat:u64, block:u64, tree:u64 } ..  handles:u32 { arena:u32, part:u32 } ..  arguments
 //! fds:    for each arena its file and its beacon
 //! ```
 //! The handles themselves travel in one block of each arena, which belongs to the child's seat as soon as it is
@@ -15,7 +15,7 @@ use crate::channel::codec;
 use crate::channel::domain::Domain;
 use crate::channel::message::Message;
 use crate::channel::parcel;
-use crate::channel::transfer::{self, Child, Scope};
+use crate::channel::transfer::{self, Child, Part, Scope};
 use crate::region::{self, Region};
 use crate::sys::boot_payload::Descriptor;
 use crate::{Error, ErrorKind, Result};
@@ -81,6 +81,7 @@ fn write(arguments: &[u8], children: &[Child], seat: &Seat) -> Result<BootPayloa
     for child in children {
         let arena = domains.iter().position(|(domain, _)| lives_in(child, domain)).unwrap_or_default();
         put_u32(&mut payload.bytes, arena);
+        put_u32(&mut payload.bytes, child.part.to_tag() as usize);
     }
     payload.bytes.extend_from_slice(arguments);
     Ok(payload)
@@ -112,32 +113,39 @@ fn hand_over(place: &Place, children: &[Child]) -> Result<u64> {
     parcel::pack(&place.domain, &[], children)?.give_to(place.seat)
 }
 
-fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Child>)> {
+pub(super) fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Child>)> {
     let mut reader = Reader(bytes);
+    let mut arenas = Vec::new();
+    for _ in 0..reader.u32()? {
+        arenas.push((reader.u64()?, reader.u64()?, reader.u64()? != 0));
+    }
+    let mut parts = Vec::new();
+    for _ in 0..reader.u32()? {
+        parts.push((reader.u32()? as usize, Part::from_tag(reader.u32()?)));
+    }
     let mut fds = fds.into_iter();
     let mut handles = Vec::new();
-    for _ in 0..reader.u32()? {
-        let (seat, block, tree) = (reader.u64()?, reader.u64()?, reader.u64()? != 0);
+    for (i, (seat, block, tree)) in arenas.into_iter().enumerate() {
         let (Some(memfd), Some(beacon)) = (fds.next(), fds.next()) else { return Err(malformed()) };
         let owned = |fd: Descriptor| fd.into_owned().map_err(|cause| Error::os("arena", "dup", cause));
         let region = Region::attach(owned(memfd)?, owned(beacon)?, region::Seat::from_bits(seat))?;
         let domain = if tree { Domain::inherit_tree(region)? } else { Domain::adopt(region)? };
-        handles.push(take_over(&domain, block)?.into_iter());
+        let parts: Vec<Part> = parts.iter().filter(|(arena, _)| *arena == i).map(|(_, part)| *part).collect();
+        handles.push(take_over(&domain, block, &parts)?.into_iter());
     }
     let mut children = Vec::new();
-    for _ in 0..reader.u32()? {
-        let arena = reader.u32()? as usize;
+    for (arena, _) in parts {
         children.push(handles.get_mut(arena).and_then(Iterator::next).ok_or_else(malformed)?);
     }
     Ok((reader.0, children))
 }
 
 /// The handles in the block that was handed to this process.
-fn take_over(domain: &Domain, block: u64) -> Result<Vec<Child>> {
+fn take_over(domain: &Domain, block: u64, parts: &[Part]) -> Result<Vec<Child>> {
     if block == 0 {
         return Ok(Vec::new());
     }
-    parcel::children(domain, &domain.store().accept(block)?)
+    parcel::children(domain, &domain.store().accept(block)?, parts)
 }
 
 fn put_u32(out: &mut Vec<u8>, value: usize) {

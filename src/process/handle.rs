@@ -23,7 +23,7 @@ use crate::{Error, ErrorKind, Result};
 /// A process: one that this process has started, or this process itself.
 ///
 /// `Clone` gives another handle to the same process. Dropping handles does nothing: a process that nobody
-/// joins is reaped by a later start, by [`active_children`](crate::active_children), or at exit, where
+/// joins is reaped by a later start, by [`active_children`], or at exit, where
 /// daemonic children are ended and the others are waited for. If its creator dies, by SIGKILL or any other
 /// way, a process gets SIGTERM from the kernel.
 ///

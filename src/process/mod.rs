@@ -24,6 +24,8 @@ mod join_handle;
 mod me;
 mod outcome;
 mod panic_text;
+#[cfg(feature = "internals")]
+pub mod probe;
 mod report;
 mod run;
 mod seat;
@@ -31,6 +33,8 @@ mod server;
 mod start_method;
 mod target;
 mod task;
+#[cfg(feature = "internals")]
+pub mod testing;
 mod text;
 mod tree;
 

@@ -25,6 +25,7 @@ use crate::region::geometry::Geometry;
 use crate::region::kernel::{BeaconKernel, Kernel};
 use crate::region::limit;
 use crate::region::participant::{Participant, write_name};
+use crate::region::presence::Presence;
 use crate::region::registry::{self, Entry, Known, Registry};
 use crate::region::seat::{Me, Seat};
 use crate::region::shared::Shared;
@@ -43,7 +44,7 @@ pub struct Region {
     map: Mapping,
     memfd: OwnedFd,
     beacon: Beacon,
-    me: WipedWord,
+    me: Arc<WipedWord>,
     geometry: Geometry,
     id: u64,
     /// Read: a thread of this process that reserves or reaps. Write: the process leaves.
@@ -151,7 +152,7 @@ impl Region {
 
     fn assemble(map: Mapping, memfd: OwnedFd, beacon: Beacon, geometry: Geometry, id: u64) -> Result<Self> {
         let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
-        let leaving = RwLock::new(());
+        let (me, leaving) = (Arc::new(me), RwLock::new(()));
         Ok(Self { map, memfd, beacon, me, geometry, id, leaving, _entry: Entry(id) })
     }
 
@@ -225,8 +226,16 @@ impl Region {
         }
     }
 
+    /// The calling process as a participant, for handles that ask at each call.
+    ///
+    /// # Errors
+    /// As [`me`](Self::me).
+    pub fn presence(&self) -> Result<Presence> {
+        Ok(Presence::new(self.me.clone(), self.me()?))
+    }
+
     #[cold]
-    fn stranger(&self) -> Error {
+    pub(super) fn stranger(&self) -> Error {
         let pid = std::process::id();
         Error::new(
             ErrorKind::WrongProcess,

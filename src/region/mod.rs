@@ -21,6 +21,8 @@ mod limit;
 #[cfg(not(loom))]
 pub mod participant;
 #[cfg(not(loom))]
+mod presence;
+#[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
 pub mod shared;
@@ -34,6 +36,8 @@ pub use geometry::Geometry;
 pub use handle::Region;
 #[cfg(not(loom))]
 pub use participant::{Participant, ParticipantState};
+#[cfg(not(loom))]
+pub use presence::Presence;
 pub use seat::{Me, Seat};
 #[cfg(not(loom))]
 pub use shared::Shared;

@@ -51,18 +51,15 @@ impl<M: RingMemory> Ring<M> {
     /// R(t,me) -> PRIVATE(me) -> HELD(me) -> E(t+N).
     #[cold]
     pub(super) fn detach<'r>(&'r self, claim: GetClaim<'r, M>) -> Result<CellLease<'r, M>, GetClaim<'r, M>> {
-        let Some((cell, mine)) = self.reserve_cell(claim.word().owner()) else { return Err(claim) };
-        self.fill_cell(cell, &claim);
-        let word = mine.held(claim.redeliveries());
-        let lease = CellLease { ring: self, cell };
+        let mut detaching = claim.begin_detach()?;
         if mutant::on("mpmc.slot_before_cell") {
-            claim.store_commit();
-            self.memory.cell_word(cell).store(word.0, Release);
+            detaching.free_slot();
+            detaching.hold_cell();
         } else {
-            // Release: the copy; see the module.
-            self.memory.cell_word(cell).store(word.0, Release);
-            claim.store_commit();
+            detaching.hold_cell();
+            detaching.free_slot();
         }
+        let lease = detaching.finish();
         self.not_full().notify(1);
         Ok(lease)
     }
@@ -116,6 +113,43 @@ impl<M: RingMemory> Ring<M> {
                 && still_dead()
                 && self.cas_cell(cell, seen, seen.freed())
         })
+    }
+}
+
+/// A message on its way from its slot to a cell: the steps of [`GetClaim::detach`], between any two of which the
+/// process may die. Not to be dropped half-way.
+#[must_use]
+pub struct Detaching<'r, M: RingMemory> {
+    claim: mem::ManuallyDrop<GetClaim<'r, M>>,
+    cell: u32,
+    word: CellWord,
+}
+
+impl<'r, M: RingMemory> GetClaim<'r, M> {
+    /// FREE -> PRIVATE(me), and the copy; the slot stays R(t,me).
+    pub fn begin_detach(self) -> Result<Detaching<'r, M>, Self> {
+        let Some((cell, word)) = self.ring.reserve_cell(self.word().owner()) else { return Err(self) };
+        self.ring.fill_cell(cell, &self);
+        Ok(Detaching { claim: mem::ManuallyDrop::new(self), cell, word })
+    }
+}
+
+impl<'r, M: RingMemory> Detaching<'r, M> {
+    /// PRIVATE(me) -> HELD(me).
+    pub fn hold_cell(&mut self) {
+        self.word = self.word.held(self.claim.redeliveries());
+        // Release: the copy; see the module.
+        self.claim.ring.memory.cell_word(self.cell).store(self.word.0, Release);
+    }
+
+    /// R(t,me) -> E(t+N).
+    pub fn free_slot(&mut self) {
+        self.claim.free();
+    }
+
+    /// After both.
+    pub fn finish(self) -> CellLease<'r, M> {
+        CellLease { ring: self.claim.ring, cell: self.cell }
     }
 }
 

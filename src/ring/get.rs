@@ -79,7 +79,7 @@ impl<M: RingMemory> Ring<M> {
 
     #[cold]
     fn store_head(&self, position: u64) {
-        self.memory.head().position.store(position, order("mpmc.hint_store_relaxed", Release));
+        self.memory.head().position.store(position, Release);
     }
 
     /// Anything but "the next message is there".
@@ -96,7 +96,7 @@ impl<M: RingMemory> Ring<M> {
                 fence::fence(SeqCst);
             }
             // Redelivered tickets may lie below the hint, within a lap.
-            let head = self.memory.head().position.load(order("mpmc.hint_load_relaxed", Acquire));
+            let head = self.memory.head().position.load(Acquire);
             cursor.get = cursor.get.max(head.saturating_sub(self.shape.lap()));
             if let Some(found) = self.scan(cursor, me, closed) {
                 return found;
@@ -118,6 +118,9 @@ impl<M: RingMemory> Ring<M> {
             // Set only after a complete look that found none.
             cursor.settled = UNSETTLED;
             if let Some(cell) = self.adopt_orphan(me) {
+                if mutant::on("mpmc.settled_by_adoption") {
+                    cursor.settled = epoch;
+                }
                 return Some(cell);
             }
             cursor.settled = epoch;
@@ -305,10 +308,16 @@ impl<'r, M: RingMemory> GetClaim<'r, M> {
     /// As [`commit`](Self::commit), waking nobody: [`Ring::notify_committed`] must follow soon.
     #[inline(always)]
     pub fn store_commit(self) {
+        self.free();
+        mem::forget(self);
+    }
+
+    /// R(t, me) -> E(t + N).
+    #[inline(always)]
+    pub(super) fn free(&self) {
         // Release: pairs with the next producer's Acquire: we are done with the payload.
         let done = self.ring.shape.done(self.position);
         self.ring.memory.word(self.index()).store(done.0, order("mpmc.commit_relaxed", Release));
-        mem::forget(self);
     }
 
     /// Gives the message back for another consumer, marked as redelivered; as dropping it does.

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! [`Mapped`] turns offsets of a [`Geometry`] that [`Geometry::decode`] has checked against the body's length
+//! [`Mapped`] turns offsets of a `Geometry` that `Geometry::decode` has checked against the body's length
 //! into pointers; indices come from [`super::shape::Shape`] and are below the capacity, cells below `cells`.
 //! Words are atomics and may be borrowed; payload bytes are only ever raw pointers here.
 #![allow(unsafe_code)]

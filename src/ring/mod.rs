@@ -25,8 +25,10 @@ pub mod rings;
 mod shape;
 mod slot;
 pub mod stream;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
-pub use cells::CellLease;
+pub use cells::{CellLease, Detaching};
 pub use cursor::ClientCursor;
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;

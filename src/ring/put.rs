@@ -84,7 +84,7 @@ impl<M: RingMemory> Ring<M> {
 
     #[cold]
     fn store_tail(&self, position: u64) {
-        self.memory.tail().position.store(position, order("mpmc.hint_store_relaxed", Release));
+        self.memory.tail().position.store(position, Release);
     }
 
     /// The cursor is behind, or another producer was faster, or the ring is full.
@@ -92,8 +92,7 @@ impl<M: RingMemory> Ring<M> {
     #[inline(never)]
     fn claim_put_slow(&self, cursor: &mut Cursor, me: ParticipantId) -> Result<u64, PutFail> {
         // All tickets below the hint are claimed, as all below the cursor are.
-        cursor.put =
-            cursor.put.max(self.memory.tail().position.load(order("mpmc.hint_load_relaxed", Acquire)));
+        cursor.put = cursor.put.max(self.memory.tail().position.load(Acquire));
         loop {
             let position = cursor.put;
             let (seen, word) = self.word(position, order("mpmc.put_load_relaxed", Acquire));

@@ -3,8 +3,8 @@
 //!
 //! # Safety
 //!
-//! [`Ring::drain_blocks`] reads payloads of slots and cells that hold published messages, at a time when
-//! nobody else uses the ring.
+//! [`Ring::drain_blocks`] and [`Ring::for_each_block`] read payloads of slots and cells that hold messages, at a time
+//! when nobody else uses the ring.
 #![allow(unsafe_code)]
 
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -79,48 +79,51 @@ impl<M: RingMemory> Ring<M> {
         if held && still_dead() && self.repair_word(ticket, seen, self.shape.done(ticket)) {
             return true;
         }
-        self.unlink_cell(ticket, who, still_dead)
+        !mutant::on("mpmc.cells_without_blocks") && self.unlink_cell(ticket, who, still_dead)
     }
 
-    /// Calls `forget` with ticket and block reference of each message that lies in a block and waits in a slot or
-    /// orphaned cell, then empties the slot or cell. For the teardown of a ring that nobody uses any more.
+    /// Calls `forget` with ticket and block reference of each message that lies in a block, in a slot or cell, then empties the slot or cell. For the teardown of a ring that nobody uses any more.
     #[cold]
     pub fn drain_blocks(&self, mut forget: impl FnMut(u64, u64)) {
-        self.visit_waiting(|at, ticket, reference| {
+        self.visit_blocks(|at, ticket, reference| {
             forget(ticket, reference);
             at.clear(self);
         });
     }
 
-    /// Calls `visit` with ticket and reference of each block that waits in the ring, changing nothing. Only for
-    /// checks of a ring at rest.
+    /// Calls `visit` with ticket and reference of each block in the ring, claimed or not, changing nothing. Only for
+    /// a ring at rest. A message that is just being moved to a cell is named twice.
     #[cold]
     pub fn for_each_block(&self, mut visit: impl FnMut(u64, u64)) {
-        self.visit_waiting(|_, ticket, reference| visit(ticket, reference));
+        self.visit_blocks(|_, ticket, reference| visit(ticket, reference));
     }
 
-    fn visit_waiting(&self, mut visit: impl FnMut(Waiting, u64, u64)) {
+    fn visit_blocks(&self, mut visit: impl FnMut(Waiting, u64, u64)) {
         if self.fixed {
             return;
         }
         let tail = self.tail();
         for index in 0..self.shape.capacity() as u32 {
             let word = SlotWord(self.memory.word(index).load(Acquire));
+            // Claimed ones too: the claims of a ring at rest are leases, or were forgotten.
+            if !matches!(word.state(), SlotState::Full | SlotState::Reading) {
+                continue;
+            }
             let length = self.memory.length(index).load(Relaxed);
-            // SAFETY: a waiting message is frozen while nobody takes it.
-            let reference = unsafe { block(self.memory.payload(index), length, self.room) };
-            if let (SlotState::Full, Some(reference)) = (word.state(), reference) {
+            // SAFETY: a message is frozen while nobody uses the ring.
+            if let Some(reference) = unsafe { block(self.memory.payload(index), length, self.room) } {
                 let position =
                     self.shape.position_of(word, tail & !(self.shape.lap() - 1) | u64::from(index));
                 visit(Waiting::Slot(position), position, reference);
             }
         }
         for cell in 0..self.cells {
-            let word = self.cell(cell);
+            if !matches!(self.cell(cell).state(), CellState::Orphan | CellState::Held) {
+                continue;
+            }
             let length = self.memory.cell_length(cell).load(Relaxed);
             // SAFETY: as above.
-            let reference = unsafe { block(self.memory.cell_payload(cell), length, self.room) };
-            if let (CellState::Orphan, Some(reference)) = (word.state(), reference) {
+            if let Some(reference) = unsafe { block(self.memory.cell_payload(cell), length, self.room) } {
                 visit(Waiting::Cell(cell), self.memory.cell_ticket(cell).load(Relaxed), reference);
             }
         }
@@ -138,7 +141,7 @@ unsafe fn block(payload: *mut u8, length: u64, room: usize) -> Option<u64> {
     }
 }
 
-/// Where a message waits.
+/// Where a message is.
 #[derive(Clone, Copy)]
 enum Waiting {
     Slot(u64),

@@ -12,6 +12,7 @@ mod imp {
 
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static DIE_AT: AtomicU64 = AtomicU64::new(u64::MAX);
+    static STOP_AT: AtomicU64 = AtomicU64::new(u64::MAX);
 
     /// Starts counting from zero; the process dies before operation `k` (the first is 0).
     pub fn arm(k: u64) {
@@ -19,17 +20,28 @@ mod imp {
         DIE_AT.store(k, Relaxed);
     }
 
+    /// Starts counting from zero; the process is stopped (SIGSTOP) before operation `k`, and can go on.
+    pub fn arm_stop(k: u64) {
+        COUNT.store(0, Relaxed);
+        STOP_AT.store(k, Relaxed);
+    }
+
     /// Stops the counting and says how many operations ran since [`arm`].
     pub fn disarm() -> u64 {
         DIE_AT.store(u64::MAX, Relaxed);
+        STOP_AT.store(u64::MAX, Relaxed);
         COUNT.load(Relaxed)
     }
 
     /// One shared operation is about to happen.
     #[inline]
     pub fn point() {
-        if COUNT.fetch_add(1, Relaxed) == DIE_AT.load(Relaxed) {
+        let now = COUNT.fetch_add(1, Relaxed);
+        if now == DIE_AT.load(Relaxed) {
             crate::sys::signal::kill_self();
+        }
+        if now == STOP_AT.load(Relaxed) {
+            crate::sys::signal::stop_self();
         }
     }
 }

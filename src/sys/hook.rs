@@ -1,6 +1,6 @@
 //! Catches a re-executed process before `main`.
 //!
-//! [`catch_before_main!`] puts a function into the program's list of start-up functions (`.init_array`). In an
+//! `catch_before_main!` puts a function into the program's list of start-up functions (`.init_array`). In an
 //! ordinary run it looks for one environment variable and returns. In a process that this library started, it
 //! hands the descriptor over, and `main` never runs. The macro keeps the list's entry referenced from the
 //! code that starts processes, so that no linker drops it.

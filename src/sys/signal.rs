@@ -17,6 +17,13 @@ pub fn kill_self() -> ! {
     }
 }
 
+/// Stops the calling process until it is sent SIGCONT.
+#[cfg_attr(not(feature = "kill-points"), allow(dead_code, reason = "for the kill tests"))]
+pub fn stop_self() {
+    // SAFETY: kill(2) on the own pid.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
 /// A write to a pipe or socket without a reader becomes an error, as in every Rust program.
 pub fn ignore_broken_pipes() {
     dispose(libc::SIGPIPE, libc::SIG_IGN);

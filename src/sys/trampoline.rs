@@ -1,7 +1,7 @@
 //! From a target's type to an address that another process of the same executable can call.
 //!
 //! A target is a `fn` item or a closure that captures nothing: a value of size zero, all of whose meaning
-//! is its type. For each such type the compiler makes one [`land`] function; its place in the executable is
+//! is its type. For each such type the compiler makes one `land` function; its place in the executable is
 //! what the parent sends, and the child calls it there.
 //!
 //! # Safety

@@ -8,26 +8,32 @@ use crate::channel::kind;
 use crate::channel::transfer::{Child, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
+use crate::region::Presence;
 use crate::ring::pipe::PipeMemory;
 use crate::ring::stream::{MappedRx, MappedTx};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use crate::ring::pipe::PipeMemory as PipeBody;
 
 /// One end of a pipe in this process; closed when the last half is dropped.
 #[derive(Debug)]
 pub(crate) struct End {
-    domain: Arc<Domain>,
     object: ObjectRef,
     memory: PipeMemory,
     index: u8,
+    presence: Presence,
+    /// 1: one of the halves closed it. Of this process, so that no call looks at shared memory for it.
+    closed: AtomicU32,
+    /// Last: the object goes before the domain, of which a process has one for each region.
+    domain: Arc<Domain>,
 }
 
 impl End {
     /// An end of a new pipe, which is this process's already.
     pub(crate) fn opened(domain: Arc<Domain>, object: ObjectRef, index: u8) -> Result<Arc<Self>> {
-        domain.me()?;
+        let presence = domain.region().presence()?;
         let memory = memory(&object)?;
-        Ok(Arc::new(Self { domain, object, memory, index }))
+        Ok(Arc::new(Self { object, memory, index, presence, closed: AtomicU32::new(0), domain }))
     }
 
     /// An end that came with this process's arguments.
@@ -63,22 +69,48 @@ impl End {
         (self.memory.tx(1 - self.index), self.memory.rx(self.index))
     }
 
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// Whether this process may use the end.
-    #[inline]
+    #[cold]
     pub(crate) fn check(&self) -> Result<()> {
+        self.check_process()?;
+        if self.is_closed() { Err(self.closed_error()) } else { Ok(()) }
+    }
+
+    /// Whether the end is this process's, closed or not.
+    pub(crate) fn check_process(&self) -> Result<()> {
         self.domain.me().map(|_| ())
+    }
+
+    /// One of the halves closed it.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        // Relaxed: nothing is read on the strength of it.
+        self.closed.load(Ordering::Relaxed) != 0
     }
 
     /// Closes the end if it is still this process's.
     pub(crate) fn close(&self) -> Result<()> {
-        self.memory.close(self.index, self.domain.me()?);
+        let me = self.domain.me()?;
+        self.closed.store(1, Ordering::Relaxed);
+        self.memory.close(self.index, me);
         Ok(())
     }
 
     /// Asked while asleep: looks for the dead, and says whether the other end is gone without having closed
-    /// its streams.
+    /// its streams, or the other half has closed this end.
     pub(crate) fn peer_is_gone(&self) -> bool {
+        if self.is_closed() {
+            return true;
+        }
         self.domain.look_for_dead();
+        self.other_end_is_gone()
+    }
+
+    fn other_end_is_gone(&self) -> bool {
         self.memory.check_transit(1 - self.index, |carrier| self.domain.store().block(carrier).is_some());
         self.memory.is_closed(1 - self.index)
     }
@@ -90,6 +122,9 @@ impl End {
 
     #[cold]
     pub(crate) fn closed_error(&self) -> Error {
+        if self.is_closed() {
+            return Error::new(ErrorKind::Closed, self.name(), "this end was closed by its own process");
+        }
         if self.peer_died() {
             return Error::new(ErrorKind::PeerDied, self.name(), "the process at the other end died");
         }
@@ -99,6 +134,10 @@ impl End {
     /// The deadline of a call passed, or it may not wait.
     #[cold]
     pub(crate) fn late_error(&self, limits: &Limits<'_>, kind: ErrorKind, what: &'static str) -> Error {
+        // Who never sleeps long never asks at a backstop.
+        if self.domain.look_now_and_then() {
+            self.other_end_is_gone();
+        }
         let kind = if limits.is_try() { kind } else { ErrorKind::Timeout };
         Error::new(kind, self.name(), what)
     }

@@ -13,26 +13,38 @@ use crate::channel::message::Message;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::region::Presence;
 use crate::ring::stream::{MappedRx, MappedTx, RecvEnd, StreamRx};
+use crate::sys::clock;
 
 /// No message over a pipe is longer.
 const LONGEST: u64 = 1 << 40;
 
+type Stream = StreamRx<MappedTx, MappedRx>;
+
 /// The receiving half of a [`Connection`](super::Connection); see there.
 pub struct Receiver {
-    stream: RefCell<StreamRx<MappedTx, MappedRx>>,
+    stream: RefCell<Stream>,
     tags: TagCache,
     spinner: Spinner,
+    presence: Presence,
     end: Arc<End>,
 }
 
 impl Receiver {
+    /// Whether this process may use the end.
+    #[inline(always)]
+    fn check(&self) -> Result<()> {
+        if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
+    }
+
     pub(super) fn new(end: Arc<End>) -> Self {
         let (peer, own) = end.rx();
         Self {
-            stream: RefCell::new(StreamRx::new(peer, own, LONGEST)),
+            stream: RefCell::new(Stream::new(peer, own, LONGEST)),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
+            presence: end.presence().clone(),
             end,
         }
     }
@@ -85,8 +97,10 @@ impl Receiver {
     ///
     /// As there.
     pub fn recv_bytes(&self) -> Result<Vec<u8>> {
-        self.expect(BYTES, "bytes", &Limits::NONE)?;
-        self.take(&Limits::NONE)
+        let limits = Limits::NONE;
+        let answer = self
+            .receive(BYTES, "bytes", &limits, |stream, gone| stream.recv_vec(&limits, &self.spinner, gone));
+        answer.map(|(_, bytes)| bytes)
     }
 
     /// See [`Connection::recv_bytes_into`](super::Connection::recv_bytes_into).
@@ -96,14 +110,16 @@ impl Receiver {
     /// As there.
     pub fn recv_bytes_into(&self, buffer: &mut [u8]) -> Result<usize> {
         let limits = Limits::NONE;
-        self.expect(BYTES, "bytes", &limits)?;
-        let answer =
-            self.stream.borrow_mut().recv_into(buffer, &limits, &self.spinner, || self.end.peer_is_gone());
-        match answer {
-            Ok((_, len)) => Ok(len),
-            Err(RecvEnd::TooShort { len, .. }) => Err(self.too_short(buffer.len(), len)?),
-            Err(end) => Err(self.nothing(end, &limits)),
-        }
+        let answer = self.receive(BYTES, "bytes", &limits, |stream, gone| {
+            match stream.recv_into(buffer, &limits, &self.spinner, gone) {
+                Ok((_, len)) => Ok(Ok(len)),
+                Err(RecvEnd::TooShort { .. }) => {
+                    stream.recv_vec(&limits, &self.spinner, gone).map(|(_, message)| Err(message))
+                }
+                Err(end) => Err(end),
+            }
+        });
+        answer?.map_err(|message| self.too_short(buffer.len(), message))
     }
 
     /// See [`Connection::poll`](super::Connection::poll).
@@ -112,7 +128,7 @@ impl Receiver {
     ///
     /// As there.
     pub fn poll(&self, timeout: Duration) -> Result<bool> {
-        self.end.check()?;
+        self.end.check_process()?;
         let limits = deadline_in(timeout);
         match self.stream.borrow_mut().wait(&limits, &self.spinner, || self.end.peer_is_gone()) {
             Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_)) => Ok(true),
@@ -131,47 +147,77 @@ impl Receiver {
 
     #[inline]
     fn value<T: Message>(&self, limits: &Limits<'_>) -> Result<T> {
-        self.expect(self.tags.tag::<T>(), std::any::type_name::<T>(), limits)?;
-        let mut stream = self.stream.borrow_mut();
-        let answer = stream.recv_with(
-            limits,
-            &self.spinner,
-            || self.end.peer_is_gone(),
-            |_, bytes| codec::decode_anywhere(bytes),
-        );
+        self.check()?;
+        let tag = self.tags.tag::<T>();
+        let gone = || self.end.peer_is_gone();
+        let answer =
+            self.stream.borrow_mut().recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
         match answer {
             Ok(value) => value,
-            Err(end) => Err(self.nothing(end, limits)),
+            Err(end) => self.value_otherwise(tag, end, limits),
         }
     }
 
-    /// Waits for a message and looks whether it carries `tag`.
-    #[inline]
-    fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
-        self.end.check()?;
+    #[cold]
+    fn value_otherwise<T: Message>(&self, tag: u32, end: RecvEnd, limits: &Limits<'_>) -> Result<T> {
+        match end {
+            // Its sender gave up a long message: the next one may come.
+            RecvEnd::Withdrawn => {
+                self.check_time(limits)?;
+                self.value(limits)
+            }
+            RecvEnd::OtherTag { tag: found, len } => {
+                Err(self.mismatch(std::any::type_name::<T>(), tag, found, len))
+            }
+            end => Err(self.nothing(end, limits)),
+        }
+    }
+
+    /// A message with this tag by `recv`, which is tried again if its sender gives it up in the middle.
+    fn receive<V>(
+        &self,
+        tag: u32,
+        what: &'static str,
+        limits: &Limits<'_>,
+        mut recv: impl FnMut(&mut Stream, &dyn Fn() -> bool) -> Result<V, RecvEnd>,
+    ) -> Result<V> {
         loop {
-            let answer = self.stream.borrow_mut().wait(limits, &self.spinner, || self.end.peer_is_gone());
-            match answer {
-                Ok((found, _)) if found == tag => return Ok(()),
-                Ok((found, len)) => return Err(self.mismatch(what, tag, found, len)),
-                Err(RecvEnd::Withdrawn) => {}
+            self.expect(tag, what, limits)?;
+            match recv(&mut self.stream.borrow_mut(), &|| self.end.peer_is_gone()) {
+                Ok(value) => return Ok(value),
+                Err(RecvEnd::Withdrawn) => self.check_time(limits)?,
                 Err(end) => return Err(self.nothing(end, limits)),
             }
         }
     }
 
-    fn take(&self, limits: &Limits<'_>) -> Result<Vec<u8>> {
-        let answer = self.stream.borrow_mut().recv_vec(limits, &self.spinner, || self.end.peer_is_gone());
-        answer.map(|(_, bytes)| bytes).map_err(|end| self.nothing(end, limits))
+    /// A sender that begins messages and gives them up must not hold a reader beyond its time.
+    #[cold]
+    fn check_time(&self, limits: &Limits<'_>) -> Result<()> {
+        if limits.expired(clock::now()) { Err(self.nothing(RecvEnd::TimedOut, limits)) } else { Ok(()) }
+    }
+
+    /// Waits for a message and looks whether it carries `tag`.
+    #[inline]
+    fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
+        self.check()?;
+        loop {
+            let answer = self.stream.borrow_mut().wait(limits, &self.spinner, || self.end.peer_is_gone());
+            match answer {
+                Ok((found, _)) if found == tag => return Ok(()),
+                Ok((found, len)) => return Err(self.mismatch(what, tag, found, len)),
+                Err(RecvEnd::Withdrawn) => self.check_time(limits)?,
+                Err(end) => return Err(self.nothing(end, limits)),
+            }
+        }
     }
 
     #[cold]
-    fn too_short(&self, room: usize, len: u64) -> Result<Error> {
-        let message = self.take(&Limits::NONE)?;
-        let what = format!("a message of {len} bytes does not fit a buffer of {room}");
-        Ok(Error::new(ErrorKind::BufferTooShort, self.end.name(), what)
+    fn too_short(&self, room: usize, message: Vec<u8>) -> Error {
+        let what = format!("a message of {} bytes does not fit a buffer of {room}", message.len());
+        Error::new(ErrorKind::BufferTooShort, self.end.name(), what)
             .hint("the error carries the message: Error::into_message")
-            .with_message(message))
+            .with_message(message)
     }
 
     #[cold]
@@ -195,7 +241,7 @@ impl Receiver {
             RecvEnd::Withdrawn => {
                 Error::new(ErrorKind::Empty, self.end.name(), "the message was withdrawn by its sender")
             }
-            RecvEnd::TooShort { len, .. } => Error::new(
+            RecvEnd::TooShort { len, .. } | RecvEnd::OtherTag { len, .. } => Error::new(
                 ErrorKind::BufferTooShort,
                 self.end.name(),
                 format!("the next message has {len} bytes"),

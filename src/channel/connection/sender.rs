@@ -12,6 +12,7 @@ use crate::channel::message::Message;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::region::Presence;
 use crate::ring::plain::plain_bytes;
 use crate::ring::stream::{MappedRx, MappedTx, SendEnd, StreamTx, TrySend};
 
@@ -23,16 +24,24 @@ pub struct Sender {
     stream: RefCell<StreamTx<MappedTx, MappedRx>>,
     tags: TagCache,
     spinner: Spinner,
+    presence: Presence,
     end: Arc<End>,
 }
 
 impl Sender {
+    /// Whether this process may use the end.
+    #[inline(always)]
+    fn check(&self) -> Result<()> {
+        if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
+    }
+
     pub(super) fn new(end: Arc<End>) -> Self {
         let (own, peer) = end.tx();
         Self {
             stream: RefCell::new(StreamTx::new(own, peer)),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
+            presence: end.presence().clone(),
             end,
         }
     }
@@ -121,7 +130,7 @@ impl Sender {
 
     #[inline]
     fn bytes(&self, tag: u32, bytes: &[u8], limits: &Limits<'_>) -> Result<()> {
-        self.end.check()?;
+        self.check()?;
         let mut stream = self.stream.borrow_mut();
         if limits.is_try() {
             return stream.try_send(tag, bytes).map_err(|end| self.refused(end, bytes.len()));

@@ -106,7 +106,8 @@ impl<T: Message> QueueBuilder<T> {
                 Geometry::any(capacity as u32, inline as u32, cells)
             }
         };
-        if align_of::<T::Archived>() > 8 {
+        // Of a type of any length the root's alignment is not enough: what it points to may need more.
+        if fixed.is_none() || align_of::<T::Archived>() > 8 {
             geometry = geometry.aligned_to_16();
         }
         let domain = self.arena.unwrap_or_default().domain()?;

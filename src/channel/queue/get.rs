@@ -128,7 +128,7 @@ impl<T: Message> Queue<T> {
     /// A claimed message; waits for one within the limits.
     #[inline]
     fn take(&self, limits: &Limits<'_>) -> Result<Taken<'_, Memory>, GetError> {
-        let me = self.shared.domain.me()?;
+        let me = self.me()?;
         match self.shared.ring.claim_get(&self.cursor, me) {
             Ok(taken) => Ok(taken),
             Err(GetFail::Closed) => Err(GetError::Closed),
@@ -150,12 +150,17 @@ impl<T: Message> Queue<T> {
         };
         if limits.is_try() {
             // A message may be in the hands of the dead: ask once.
-            if ring.get_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner)) {
+            let met = ring.get_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner));
+            // A lease of the dead blocks nobody: who only ever tries would not hear of it.
+            if met || domain.look_now_and_then() {
                 empty();
             }
             return answer;
         }
-        let end = ring.wait_not_empty(limits, &self.spinner, empty, || domain.look_for_dead());
+        let end = ring.wait_not_empty(limits, &self.spinner, &mut empty, || domain.look_for_dead());
+        if end == WaitEnd::TimedOut && domain.look_now_and_then() {
+            empty();
+        }
         if end == WaitEnd::Cancelled { Err(GetError::Cancelled) } else { answer }
     }
 }

@@ -52,8 +52,11 @@ impl<'q, T: Message> Lease<'q, T> {
 
     /// Gives the message back: another consumer gets it, marked as redelivered, out of order.
     pub fn put_back(mut self) {
-        // The claim's own drop gives it back.
-        drop(self.value.take());
+        let Some(value) = self.value.take() else { return };
+        // The claim's own drop gives it back; in a forked child the claim is its parent's.
+        if self.queue.shared.domain.me().is_err() {
+            std::mem::forget(value);
+        }
     }
 }
 
@@ -73,7 +76,7 @@ impl<T: Message> Drop for Lease<'_, T> {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else { return };
         let held = value.into_claim();
-        if self.queue.shared.domain.me().is_ok() {
+        if self.queue.presence.id().is_some() {
             held.release();
         } else {
             // A forked child: the claim is its parent's.

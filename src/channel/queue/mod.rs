@@ -22,7 +22,9 @@ use super::message::Message;
 use super::transfer::{self, Child, Part};
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::ParticipantId;
 use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::region::Presence;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::held::Held as HeldIn;
 use crate::ring::{ClientCursor, Mapped, Ring};
@@ -58,6 +60,7 @@ use crate::ring::{ClientCursor, Mapped, Ring};
 /// ```
 pub struct Queue<T> {
     shared: Arc<Shared>,
+    presence: Presence,
     cursor: ClientCursor,
     spinner: Spinner,
     value: PhantomData<fn(T) -> T>,
@@ -65,10 +68,11 @@ pub struct Queue<T> {
 
 /// What all clones of a handle in this process share.
 pub(crate) struct Shared {
-    pub(crate) domain: Arc<Domain>,
     pub(crate) object: ObjectRef,
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
+    /// Last: the object goes before the domain, of which a process has one for each region.
+    pub(crate) domain: Arc<Domain>,
 }
 
 /// Where the ring lies: the object keeps its memory.
@@ -94,8 +98,14 @@ impl<T: Message> Queue<T> {
         QueueBuilder::new()
     }
 
-    fn from_shared(shared: Arc<Shared>, strategy: WaitStrategy) -> Self {
-        Self { shared, cursor: ClientCursor::default(), spinner: Spinner::new(strategy), value: PhantomData }
+    fn from_shared(shared: Arc<Shared>, presence: Presence, strategy: WaitStrategy) -> Self {
+        Self {
+            shared,
+            presence,
+            cursor: ClientCursor::default(),
+            spinner: Spinner::new(strategy),
+            value: PhantomData,
+        }
     }
 
     fn open(object: ObjectRef, strategy: WaitStrategy) -> Result<Self> {
@@ -116,11 +126,18 @@ impl<T: Message> Queue<T> {
         let ring = Ring::attach(object.clone())?;
         let max_message = ring.max_message();
         let domain = Domain::of(&object)?;
-        Ok(Self::from_shared(Arc::new(Shared { domain, object, ring, max_message }), strategy))
+        let presence = domain.region().presence()?;
+        let shared = Arc::new(Shared { domain, object, ring, max_message });
+        Ok(Self::from_shared(shared, presence, strategy))
     }
 }
 
 impl<T> Queue<T> {
+    #[inline(always)]
+    fn me(&self) -> Result<ParticipantId> {
+        self.presence.check(self.shared.domain.region())
+    }
+
     /// The number of messages that fit. The slots are exact, so this is what was asked for, rounded up to what the
     /// ring offers.
     pub fn capacity(&self) -> usize {
@@ -149,7 +166,7 @@ impl<T> Queue<T> {
     ///
     /// `WrongProcess` if the handle was inherited through a fork.
     pub fn close(&self) -> Result<()> {
-        self.shared.domain.me()?;
+        self.me()?;
         self.shared.ring.close();
         Ok(())
     }
@@ -164,6 +181,7 @@ impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
+            presence: self.presence.clone(),
             cursor: ClientCursor::default(),
             spinner: Spinner::new(self.spinner.strategy()),
             value: PhantomData,

@@ -6,9 +6,9 @@ use super::{Memory, Queue, Shared};
 use crate::channel::domain::deadline_in;
 use crate::channel::errors::PutError;
 use crate::channel::message::Message;
-use crate::channel::transfer::{Child, Scope};
+use crate::channel::transfer::{Child, Part, Scope};
 use crate::channel::{codec, parcel};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
 use crate::ring::plain::plain_bytes;
@@ -84,6 +84,10 @@ impl<T: Message> Queue<T> {
 
     /// The message goes into a block, made before a slot is claimed: nobody waits for our memory.
     fn put_block(&self, bytes: &[u8], children: &[Child], limits: &Limits<'_>) -> Result<(), PutError> {
+        // The caller keeps the value, and an end of a pipe has one owner at a time.
+        if children.iter().any(|child| child.part != Part::Whole) {
+            return Err(PutError::Other(one_owner()));
+        }
         let domain = &self.shared.domain;
         let block = parcel::pack(domain, bytes, children).map_err(|error| match error.kind() {
             ErrorKind::TooLarge => {
@@ -100,7 +104,7 @@ impl<T: Message> Queue<T> {
     /// A claimed slot; waits for one within the limits.
     #[inline]
     fn claim(&self, limits: &Limits<'_>) -> Result<PutClaim<'_, Memory>, PutError> {
-        let me = self.shared.domain.me()?;
+        let me = self.me()?;
         match self.shared.ring.claim_put(&self.cursor, me) {
             Ok(claim) => Ok(claim),
             Err(PutFail::Closed) => Err(PutError::Closed),
@@ -131,7 +135,16 @@ impl<T: Message> Queue<T> {
             }
             return answer;
         }
-        let end = ring.wait_not_full(limits, &self.spinner, full, || domain.look_for_dead());
+        let end = ring.wait_not_full(limits, &self.spinner, &mut full, || domain.look_for_dead());
+        if end == WaitEnd::TimedOut && domain.look_now_and_then() {
+            full();
+        }
         if end == WaitEnd::Cancelled { Err(PutError::Cancelled) } else { answer }
     }
+}
+
+#[cold]
+fn one_owner() -> Error {
+    Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be a message")
+        .hint("give it to a process as an argument")
 }

@@ -38,6 +38,10 @@ pub struct StreamRx<T, R> {
     sleeper: Sleeper,
 }
 
+/// Bytes that lie as a value may have to lie.
+#[repr(align(16))]
+struct Aligned<const N: usize>([u8; N]);
+
 #[derive(Clone, Copy, Debug)]
 struct Long {
     tag: u32,
@@ -71,6 +75,8 @@ pub enum RecvEnd {
     Withdrawn,
     /// The caller's buffer has no room for the next message.
     TooShort { tag: u32, len: u64 },
+    /// The next message has another tag than asked for.
+    OtherTag { tag: u32, len: u64 },
     /// This process has no memory for the next message.
     OutOfMemory { len: u64 },
     /// The writer broke the format; the end is dead.
@@ -170,7 +176,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         Ok((tag, core::mem::take(&mut self.partial)))
     }
 
-    /// Receives a message and hands it to `f`: one of up to 56 bytes from the stack, a longer one from memory that
+    /// Receives a message and hands it to `f`: one of up to 56 bytes from the stack, aligned to 16, a longer one from memory that
     /// this end keeps. It is consumed before `f` runs.
     #[inline]
     pub fn recv_with<V>(
@@ -181,6 +187,37 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         f: impl FnOnce(u32, &[u8]) -> V,
     ) -> Result<V, RecvEnd> {
         let (tag, len) = self.wait_message(limits, spinner, &mut on_backstop)?;
+        self.take_with(tag, len, limits, spinner, &mut on_backstop, f)
+    }
+
+    /// [`recv_with`](Self::recv_with) of a message with this tag; one with another stays in place.
+    #[inline(always)]
+    pub fn recv_tagged<V>(
+        &mut self,
+        wanted: u32,
+        limits: &Limits<'_>,
+        spinner: &Spinner,
+        mut on_backstop: impl FnMut() -> bool,
+        f: impl FnOnce(&[u8]) -> V,
+    ) -> Result<V, RecvEnd> {
+        let (tag, len) = self.wait_message(limits, spinner, &mut on_backstop)?;
+        if tag != wanted {
+            return Err(RecvEnd::OtherTag { tag, len });
+        }
+        self.take_with(tag, len, limits, spinner, &mut on_backstop, |_, bytes| f(bytes))
+    }
+
+    /// Takes the message that `wait_message` has found.
+    #[inline(always)]
+    fn take_with<V>(
+        &mut self,
+        tag: u32,
+        len: u64,
+        limits: &Limits<'_>,
+        spinner: &Spinner,
+        mut on_backstop: &mut dyn FnMut() -> bool,
+        f: impl FnOnce(u32, &[u8]) -> V,
+    ) -> Result<V, RecvEnd> {
         if self.long.is_some() {
             self.assemble(limits, spinner, &mut on_backstop)?;
             let bytes = core::mem::take(&mut self.partial);
@@ -195,10 +232,10 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
             // Relaxed: ordered by the Acquire load of the header.
             let word = line.payload.get(at).map_or(0, |word| word.load(Ordering::Relaxed)).to_ne_bytes();
             self.consume_short();
-            return Ok(f(tag, word.get(..len as usize).unwrap_or(&[])));
+            return Ok(f(tag, Aligned(word).0.get(..len as usize).unwrap_or(&[])));
         }
-        let mut bytes = [0; LINE_BYTES];
-        let bytes = bytes.get_mut(..len as usize).unwrap_or_default();
+        let mut bytes = Aligned([0; LINE_BYTES]);
+        let bytes = bytes.0.get_mut(..len as usize).unwrap_or_default();
         self.copy_short(bytes);
         self.consume_short();
         Ok(f(tag, bytes))

@@ -126,7 +126,7 @@ fn is_library(mutant: &Mutant) -> bool {
 }
 
 fn build_library() -> Result<Vec<Program>> {
-    programs(cargo("test -p processing-ipc --features mutants --no-run"))
+    programs(cargo("test -p processing-ipc --features mutants,kill-points --no-run"))
 }
 
 fn plan_one(mutant: Mutant, programs: &[Program]) -> Result<Plan> {

@@ -8,7 +8,8 @@ use super::tree::Tree;
 use crate::cmd::mutants::{LIST, parse};
 
 const RULE: &str = "mutant";
-const CALL: &str = "mutant::on(\"";
+/// How source names a fault: itself, or an ordering that it weakens.
+const CALLS: [&str; 2] = ["mutant::on(\"", "order(\""];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     // Some steps can only be modelled by a copy of them, which seeds faults of its own.
@@ -49,7 +50,8 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 fn seeded(source: &Source) -> Vec<(String, (String, usize))> {
     let mut found = Vec::new();
     for (at, line) in source.uncommented.iter().enumerate().filter(|(at, _)| !source.is_test(at + 1)) {
-        let names = line.split(CALL).skip(1).filter_map(|rest| rest.split_once('"'));
+        let calls = CALLS.iter().flat_map(|call| line.split(call).skip(1));
+        let names = calls.filter_map(|rest| rest.split_once('"'));
         found.extend(names.map(|(name, _)| (name.to_owned(), (source.path.clone(), at + 1))));
     }
     found
