@@ -3,9 +3,19 @@
 //! `explore` is the explicit-state checker that the `*_states` tests use: breadth-first over all states of a
 //! model under sequential consistency, so that the first failure found has the shortest trace.
 
+mod quick_hash;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::rc::Rc;
+
+pub use quick_hash::QuickHash;
+
+/// Whether there is time for the large configurations: `cargo xtask loom` says so.
+pub fn deep() -> bool {
+    std::env::var_os("PROCESSING_DEEP").is_some()
+}
 
 /// A protocol as states and steps.
 pub trait Model {
@@ -71,7 +81,9 @@ impl Outcome {
 
 /// Visits every state that can be reached from `initial`, at most `limit` of them.
 pub fn explore<M: Model>(model: &M, initial: M::State, limit: usize) -> Outcome {
-    let mut index = HashMap::from([(initial.clone(), 0usize)]);
+    let initial = Rc::new(initial);
+    let mut index = HashMap::with_hasher(QuickHash::default());
+    index.insert(Rc::clone(&initial), 0usize);
     let mut states = vec![initial];
     // (the state before, the step from there)
     let mut parents: Vec<(usize, String)> = vec![(0, String::new())];
@@ -81,7 +93,7 @@ pub fn explore<M: Model>(model: &M, initial: M::State, limit: usize) -> Outcome 
     let mut edges: Vec<(u32, u32)> = Vec::new();
     let mut at = 0;
     while at < states.len() {
-        let state = states[at].clone();
+        let state = Rc::clone(&states[at]);
         steps.clear();
         model.next(&state, &mut steps);
         let why = model.bad(&state).or_else(|| steps.is_empty().then(|| model.stuck(&state)).flatten());
@@ -97,7 +109,8 @@ pub fn explore<M: Model>(model: &M, initial: M::State, limit: usize) -> Outcome 
             let known = index.get(&next).copied();
             let to = known.unwrap_or(states.len());
             if known.is_none() {
-                index.insert(next.clone(), to);
+                let next = Rc::new(next);
+                index.insert(Rc::clone(&next), to);
                 states.push(next);
                 parents.push((at, label));
             }

@@ -326,3 +326,10 @@ fn two_and_two() {
 fn relaxed_again_and_again() {
     run(1, 3, 1, 3, 3, true);
 }
+
+/// A sleeper in its heavy fence misses that its request was taken back and made anew by the other, whose own
+/// fence then shows two messages to one sleeper.
+#[test]
+fn relaxed_between_two_requests() {
+    run(2, 2, 2, 2, 1, true);
+}

@@ -10,6 +10,7 @@ use rkyv::rancor;
 
 use super::message::{Buffer, Message};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ring::plain::plain_value;
 
 thread_local! {
     static SCRATCH: Cell<Option<Buffer>> = const { Cell::new(None) };
@@ -80,6 +81,21 @@ fn decode_long<T: Message>(bytes: &[u8]) -> Result<T> {
     let mut aligned = Buffer::with_capacity(bytes.len());
     aligned.extend_from_slice(bytes);
     decode(&aligned)
+}
+
+/// The value of a plain type whose archive `words` begin with.
+#[inline(always)]
+pub(crate) fn decode_words<T: Message, const N: usize>(words: [u64; N]) -> Result<T> {
+    let mut copy = Aligned([0; SHORT]);
+    for (bytes, word) in copy.0.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *bytes = word.to_ne_bytes();
+    }
+    let bytes = copy.0.get(..size_of::<T::Archived>()).unwrap_or_default();
+    let archived = view::<T>(bytes)?;
+    match plain_value(words) {
+        Some(value) => Ok(value),
+        None => own(archived),
+    }
 }
 
 /// Messages up to this length are aligned on the stack.

@@ -6,11 +6,8 @@
 //! 16   identity  inode of the process's pidfd, or its start time
 //! 24   source    where `identity` comes from
 //! 64   name      64 bytes of UTF-8, padded with zeros
-//! 128  seqno     the last operation on references that this slot began (arena)
-//! 192  applied   the last one that others saw applied (arena)
+//! 128  spare
 //! ```
-//!
-//! `seqno` and `applied` survive the reuse of a slot; nothing here resets them.
 //!
 //! # The word
 //!
@@ -64,10 +61,7 @@ pub struct ParticipantSlot {
     pub source: AtomicU64,
     reserved_word: [AtomicU64; 4],
     pub name: [AtomicU64; NAME_BYTES / 8],
-    pub seqno: AtomicU64,
-    reserved_seqno: [AtomicU64; 7],
-    pub applied: AtomicU64,
-    reserved_applied: [AtomicU64; 7],
+    spare: [AtomicU64; 16],
 }
 
 /// For the layout hash.
@@ -78,14 +72,10 @@ pub const SHAPE: &[u64] = &[
     offset_of!(ParticipantSlot, identity) as u64,
     offset_of!(ParticipantSlot, source) as u64,
     offset_of!(ParticipantSlot, name) as u64,
-    offset_of!(ParticipantSlot, seqno) as u64,
-    offset_of!(ParticipantSlot, applied) as u64,
 ];
 
 #[cfg(not(loom))]
 const _: () = {
     assert!(size_of::<ParticipantSlot>() as u64 == SLOT_SIZE);
     assert!(offset_of!(ParticipantSlot, name) == 64);
-    assert!(offset_of!(ParticipantSlot, seqno) == 128);
-    assert!(offset_of!(ParticipantSlot, applied) == 192);
 };

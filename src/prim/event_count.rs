@@ -223,10 +223,8 @@ impl<'a> EventCount<'a> {
             let established = if mine & ESTABLISHED != 0 { Some(mine) } else { self.establish(mine) };
             match established {
                 Some(word) if word & ESTABLISHED != 0 => {
-                    if !mutant::on("event_count.no_sleeper_fence") {
-                        // SeqCst: pairs with the fence in `notify_slow`.
-                        fence::fence(Ordering::SeqCst);
-                    }
+                    // SeqCst: pairs with the fence in `notify_slow`.
+                    fence::fence(Ordering::SeqCst);
                     return Key { word, unordered: false };
                 }
                 Some(word) => return Key { word, unordered: true },

@@ -176,6 +176,7 @@ impl Pace {
             if ready() {
                 return true;
             }
+            hint::spin_loop();
         }
         false
     }

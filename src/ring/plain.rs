@@ -3,8 +3,12 @@
 //! # Safety
 //!
 //! rkyv's `COPY_OPTIMIZATION` is an unsafe promise of the type: its archive has the same bytes, and none of
-//! them is padding.
+//! them is padding. [`plain_value`] goes the other way, and needs more: that the bytes came from a value. They did: a process
+//! of the same program wrote them from a value of the type that the tag names; the check of the archive finds what a
+//! wrong build could still do. (A peer that may lie is decoded by the type's own `Deserialize` instead.)
 #![allow(unsafe_code)]
+
+use core::mem;
 
 use rkyv::Archive;
 
@@ -25,4 +29,15 @@ pub fn plain_bytes<T: Archive>(value: &T) -> Option<&[u8]> {
         // SAFETY: see the module; the slice borrows `value`.
         unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), len) }
     })
+}
+
+/// The value whose bytes `words` begin with. The caller has checked them as the type's archive.
+///
+/// By value, so that no copy of the bytes need exist in memory.
+#[inline(always)]
+pub fn plain_value<T: Archive, const N: usize>(words: [u64; N]) -> Option<T> {
+    let fits = plain_len::<T>().is_some_and(|len| len <= size_of::<[u64; N]>());
+    // SAFETY: the words are at least as long as `T`, and begin with the bytes of a valid archive of it, which are the
+    // bytes of a value; see the module.
+    fits.then(|| unsafe { mem::transmute_copy::<[u64; N], T>(&words) })
 }

@@ -13,18 +13,22 @@ pub struct Bounds {
     pub preemptions: u32,
     /// Seconds a model may explore; it passes when the time is over.
     pub explore: u64,
+    /// Whether the explicit-state checks visit their large configurations too.
+    pub deep: bool,
 }
 
 impl Bounds {
-    /// The environment that loom reads.
+    /// The environment that loom and the explicit-state checks read.
     ///
     /// The checkpoint interval is how often loom looks at the clock.
     pub fn env(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut env = vec![
             ("LOOM_MAX_PREEMPTIONS", self.preemptions.to_string()),
             ("LOOM_MAX_DURATION", self.explore.to_string()),
             ("LOOM_CHECKPOINT_INTERVAL", "500".to_owned()),
-        ]
+        ];
+        env.extend(self.deep.then(|| ("PROCESSING_DEEP", "1".to_owned())));
+        env
     }
 
     /// Seconds after which a model hangs rather than explores.

@@ -26,4 +26,3 @@ fn our_rows() -> Vec<Row> {
         Row::ours(queue_stream::entry::<512>()).against(crossbeam::array_queue::<512>()),
     ]
 }
-

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::rc::Rc;
+
+use processing_loom_tests::QuickHash;
 
 /// What is checked: all states reachable from one, each step of which is atomic.
 pub trait System {
@@ -17,13 +20,15 @@ pub trait System {
 
 /// The number of states, or what went wrong and how.
 pub fn check<S: System>(system: &S, start: S::State, limit: usize) -> Result<usize, String> {
-    let mut known = HashMap::from([(start.clone(), 0)]);
+    let start = Rc::new(start);
+    let mut known = HashMap::with_hasher(QuickHash::default());
+    known.insert(Rc::clone(&start), 0);
     let mut states = vec![start];
     let mut parents = vec![(0, String::new())];
     let mut out = Vec::new();
     let mut at = 0;
     while at < states.len() {
-        let state = states[at].clone();
+        let state = Rc::clone(&states[at]);
         out.clear();
         system.next(&state, &mut out);
         let wrong = system.wrong(&state).or_else(|| out.is_empty().then(|| system.stuck(&state)).flatten());
@@ -32,7 +37,8 @@ pub fn check<S: System>(system: &S, start: S::State, limit: usize) -> Result<usi
         }
         for (step, next) in out.drain(..) {
             if !known.contains_key(&next) {
-                known.insert(next.clone(), states.len());
+                let next = Rc::new(next);
+                known.insert(Rc::clone(&next), states.len());
                 states.push(next);
                 parents.push((at, step));
             }

@@ -11,9 +11,11 @@ use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::Presence;
+use crate::ring::plain::plain_len;
 use crate::ring::stream::{MappedRx, MappedTx, RecvEnd, StreamRx};
 use crate::sys::clock;
 
@@ -150,6 +152,14 @@ impl Receiver {
         self.check()?;
         let tag = self.tags.tag::<T>();
         let gone = || self.end.peer_is_gone();
+        if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {
+            let answer = self.stream.borrow_mut().recv_words(tag, len, limits, &self.spinner, gone);
+            match answer {
+                Ok(Some(words)) => return codec::decode_words(words),
+                Ok(None) => {} // its length says that it is not a `T`: decoding it will, too
+                Err(end) => return self.value_otherwise(tag, end, limits),
+            }
+        }
         let answer =
             self.stream.borrow_mut().recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
         match answer {

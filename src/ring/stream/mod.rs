@@ -20,6 +20,7 @@
 mod bereaved;
 mod fault;
 mod memory;
+mod received;
 mod rx;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -31,5 +32,6 @@ pub use fault::Fault;
 #[cfg(not(loom))]
 pub use memory::{MappedRx, MappedTx};
 pub use memory::{RxMemory, TxMemory};
-pub use rx::{Next, RecvEnd, StreamRx};
+pub use received::{Next, RecvEnd};
+pub use rx::StreamRx;
 pub use tx::{SendEnd, StreamTx, TrySend};

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
+use super::received::{Next, RecvEnd};
 use super::word::{self, ABORT, FIRST, LAST, MORE, Seen, ZERO, pack, pack_position, parse};
 use crate::layout::stream::{LINE_BYTES, LINE_WORDS, Line};
 use crate::prim::limits::{Limits, WaitEnd};
@@ -47,40 +48,6 @@ struct Long {
     tag: u32,
     total: u64,
     got: u64,
-}
-
-/// What [`StreamRx::peek`] sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// A message, or the beginning of a long one.
-    Message { tag: u32, len: u64 },
-    /// Nothing at present.
-    Empty,
-    /// Everything was received and the writer has closed its end (or this end was closed).
-    End,
-}
-
-/// Why nothing was received. The next message, if there is one, stays in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecvEnd {
-    /// The deadline passed. What has arrived of a long message is kept for the next call.
-    TimedOut,
-    /// The cancel word was set; else as `TimedOut`.
-    Cancelled,
-    /// Everything was received, and one of the ends was closed.
-    End,
-    /// Everything was received, and the writer's process is gone.
-    PeerGone,
-    /// The writer gave up a long message that had begun to arrive: call again, and look at the tag again.
-    Withdrawn,
-    /// The caller's buffer has no room for the next message.
-    TooShort { tag: u32, len: u64 },
-    /// The next message has another tag than asked for.
-    OtherTag { tag: u32, len: u64 },
-    /// This process has no memory for the next message.
-    OutOfMemory { len: u64 },
-    /// The writer broke the format; the end is dead.
-    Fault(Fault),
 }
 
 impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
@@ -205,6 +172,35 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
             return Err(RecvEnd::OtherTag { tag, len });
         }
         self.take_with(tag, len, limits, spinner, &mut on_backstop, |_, bytes| f(bytes))
+    }
+
+    /// [`recv_tagged`](Self::recv_tagged) of a message of exactly `wanted_len` bytes, at most 56, as words: they stay in
+    /// registers if the caller lets them. `Ok(None)`: the message has another length, and stays in place.
+    #[inline(always)]
+    pub fn recv_words(
+        &mut self,
+        wanted: u32,
+        wanted_len: usize,
+        limits: &Limits<'_>,
+        spinner: &Spinner,
+        mut on_backstop: impl FnMut() -> bool,
+    ) -> Result<Option<[u64; LINE_WORDS]>, RecvEnd> {
+        let (tag, len) = self.wait_message(limits, spinner, &mut on_backstop)?;
+        if tag != wanted {
+            return Err(RecvEnd::OtherTag { tag, len });
+        }
+        if len != wanted_len as u64 || self.long.is_some() || wanted_len > LINE_BYTES {
+            return Ok(None);
+        }
+        let payload = &self.peer.line(self.number).payload;
+        let first = self.taken as usize / 8;
+        let mut words = [0; LINE_WORDS];
+        for (i, word) in words.iter_mut().enumerate().take(wanted_len.div_ceil(8)) {
+            // Relaxed: ordered by the Acquire load of the header.
+            *word = payload.get(first + i).map_or(0, |word| word.load(Ordering::Relaxed));
+        }
+        self.consume_short();
+        Ok(Some(words))
     }
 
     /// Takes the message that `wait_message` has found.

@@ -178,9 +178,15 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
     /// The header of the current line, after everything that it announces.
     #[inline(always)]
     fn publish(&mut self, header: u32) {
+        self.publish_at(self.number, header);
+    }
+
+    /// [`publish`](Self::publish) for a line before the current one.
+    #[inline(always)]
+    fn publish_at(&mut self, number: u32, header: u32) {
         let order = if mutant::on("stream.header_relaxed") { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the reader's Acquire load of the word.
-        self.own.line(self.number).word.store(header, order);
+        self.own.line(number).word.store(header, order);
         self.bell.ring(&self.peer.header().end.state, &self.own.header().end.event);
     }
 
@@ -308,7 +314,7 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         }
         let mut sent = 0;
         while sent < bytes.len() {
-            sent += self.put_piece(tag, bytes, sent);
+            sent += self.put_pieces(tag, bytes, sent);
         }
         Ok(())
     }
@@ -333,7 +339,7 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         let mut sent = 0;
         while sent < bytes.len() {
             self.need_line(limits, spinner, on_backstop)?;
-            sent += self.put_piece(tag, bytes, sent);
+            sent += self.put_pieces(tag, bytes, sent);
         }
         Ok(())
     }
@@ -352,9 +358,31 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         Ok(())
     }
 
-    /// One line of a long message, from byte `sent` on; there is room. Returns the bytes that it took.
+    /// Some lines of a long message, from byte `sent` on; there is room for one at least. Returns the bytes that they
+    /// took.
+    ///
+    /// Their headers are stored from the second to the last, and the first one's after them: the reader, which looks at
+    /// one line after the other, finds them all at once. Reading the first while the next are written would
+    /// make both sides wait for lines: processors fetch them in pairs.
     #[inline]
-    fn put_piece(&mut self, tag: u32, bytes: &[u8], sent: usize) -> usize {
+    fn put_pieces(&mut self, tag: u32, bytes: &[u8], sent: usize) -> usize {
+        let (first, mut taken) = self.write_piece(tag, bytes, sent);
+        let number = self.number;
+        let mut lines = 1;
+        while lines < BATCH && self.room > 0 && sent + taken < bytes.len() {
+            let (header, len) = self.write_piece(tag, bytes, sent + taken);
+            // Release: the payload; and before the first header, which lets the reader come here.
+            self.own.line(self.number).word.store(header, Ordering::Release);
+            taken += len;
+            lines += 1;
+        }
+        self.publish_at(number, first);
+        taken
+    }
+
+    /// One line's payload, from byte `sent` on; there is room. Returns its header and the bytes that it took.
+    #[inline]
+    fn write_piece(&mut self, tag: u32, bytes: &[u8], sent: usize) -> (u32, usize) {
         let rest = &bytes[sent..];
         let (code, at, len) = if sent == 0 {
             (FIRST, 1, FIRST_BYTES)
@@ -370,10 +398,12 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         }
         write(line, at, &rest[..len]);
         self.used = (at * 8 + len) as u32;
-        self.publish(pack(self.number, self.used, code));
-        len
+        (pack(self.number, self.used, code), len)
     }
 }
+
+/// Most lines of a long message that appear at once.
+const BATCH: u32 = 16;
 
 /// Copies `bytes` into the line from word `at` on; the last word is filled up with zeros.
 #[inline(always)]

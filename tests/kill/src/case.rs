@@ -64,19 +64,25 @@ pub struct Seen {
     pub board: Board,
 }
 
+type Setup<S, A> = dyn Fn(&World) -> Outcome<(S, A)>;
+type Act<A> = dyn Fn(&mut Ticket<A>, &Trigger, &World);
+type During<S> = dyn Fn(&mut S, &Child) -> Outcome<()>;
+type Meanwhile<S> = dyn Fn(&mut S) -> Outcome<()>;
+type Check<S> = dyn Fn(S, Seen) -> Outcome<Option<bool>>;
+
 /// One scenario: what a victim does, and what must come of it. `S` stays with the survivor, `A` goes to the victim.
 pub struct Case<S, A: Message> {
     pub name: String,
     /// In the survivor: objects and messages.
-    pub setup: Box<dyn Fn(&World) -> Outcome<(S, A)>>,
+    pub setup: Box<Setup<S, A>>,
     /// In the victim.
-    pub act: Box<dyn Fn(&mut Ticket<A>, &Trigger, &World)>,
+    pub act: Box<Act<A>>,
     /// In the survivor, while the victim runs.
-    pub during: Option<Box<dyn Fn(&mut S, &Child) -> Outcome<()>>>,
+    pub during: Option<Box<During<S>>>,
     /// In the survivor, while the victim is stopped: must return, and may fail only for lack of time.
-    pub meanwhile: Option<Box<dyn Fn(&mut S) -> Outcome<()>>>,
+    pub meanwhile: Option<Box<Meanwhile<S>>>,
     /// In the survivor, afterwards. `Some(e)`: whether the call took effect, which must go from no to yes once as k grows.
-    pub check: Box<dyn Fn(S, Seen) -> Outcome<Option<bool>>>,
+    pub check: Box<Check<S>>,
     /// At least so many shared operations are expected: fewer would mean that nothing is counted.
     pub least: u64,
     /// How many shared operations there are differs a little from run to run.

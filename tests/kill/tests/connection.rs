@@ -1,9 +1,9 @@
-//! Killed in `send` and `recv` of a connection, and while an end of one travels.
+//! Killed in `send`, `recv` and `close` of a connection.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use processing::{Connection, Error, ErrorKind, Queue, pipe_in};
+use processing::{Connection, Error, ErrorKind, pipe_in};
 use processing_kill_tests::case::{Case, case};
 use processing_kill_tests::kinds::{pattern, read_pattern};
 use processing_kill_tests::suite::Suite;
@@ -17,7 +17,6 @@ fn main() -> ExitCode {
     }
     suite.run(values());
     suite.run(close());
-    suite.run(end_in_a_message());
     suite.finish()
 }
 
@@ -174,47 +173,6 @@ fn close() -> Case<Side, (Connection,)> {
                 Err(error) if error.kind() == ErrorKind::Closed => Ok(Some(true)),
                 Err(error) if !seen.completed => died(error).map(|()| Some(false)),
                 other => Err(format!("the other end was closed, and this one says {other:?}")),
-            }
-        },
-    )
-}
-
-/// The victim puts an end of a pipe into a queue: it arrives and works, or is closed as its sender's was.
-fn end_in_a_message() -> Case<(Queue<(u64, Connection)>, Connection), (Queue<(u64, Connection)>, Connection)>
-{
-    case(
-        "put.connection",
-        |world| {
-            let queue = Queue::builder().capacity(2).arena(&world.arena).build().map_err(words("queue"))?;
-            let (own, theirs) = pipe_in(&world.arena).map_err(words("pipe"))?;
-            Ok(((queue.clone(), own), (queue, theirs)))
-        },
-        |(queue, conn), trigger, _| {
-            conn.send(&5u64).expect("send");
-            let message = (7, conn);
-            trigger.pull();
-            queue.put(&message).expect("put");
-            trigger.release();
-            std::mem::forget(message);
-        },
-        |(queue, own), seen| {
-            let before: u64 = own.recv_timeout(BOUND).map_err(words("what was sent before"))?;
-            if before != 5 {
-                return Err(format!("{before} arrived"));
-            }
-            match queue.get_timeout(Duration::from_millis(if seen.completed { 10_000 } else { 0 })) {
-                Ok((_, other)) => {
-                    other.send(&6u64).map_err(words("send from the end that arrived"))?;
-                    let six: u64 = own.recv_timeout(BOUND).map_err(words("recv"))?;
-                    own.send(&six).map_err(words("send to it"))?;
-                    let back: u64 = other.recv_timeout(BOUND).map_err(words("recv of it"))?;
-                    if back == 6 { Ok(Some(true)) } else { Err(format!("{back} came back")) }
-                }
-                Err(error) if error.is_empty() => match own.recv_timeout::<u64>(BOUND) {
-                    Ok(value) => Err(format!("{value} came from nowhere")),
-                    Err(error) => died(error).map(|()| Some(false)),
-                },
-                Err(error) => Err(format!("get: {error}")),
             }
         },
     )

@@ -1,4 +1,4 @@
-//! `cargo xtask loom`: the models, deeper than CI has time for.
+//! `cargo xtask loom`: the models and the explicit-state checks, deeper than CI has time for.
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -19,8 +19,10 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let models = loom_tests::all_cases(&loom_tests::build_loom()?, &options.filter)?;
+    let mut models = loom_tests::all_cases(&loom_tests::build_loom()?, &options.filter)?;
+    models.extend(loom_tests::all_cases(&loom_tests::build_states()?, &options.filter)?);
     ensure!(!models.is_empty(), "no model's name contains `{}`", options.filter);
-    let bounds = Bounds { preemptions: options.preemptions, explore: options.max_minutes * 60 };
+    let explore = options.max_minutes * 60;
+    let bounds = Bounds { preemptions: options.preemptions, explore, deep: true };
     loom_tests::explore(models, &bounds)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: faults seeded in the library's source, each of which some test must notice.
 //!
-//! `loom-tests/mutants.txt` names them, one a line: `mutant test_program [filter]`. A mutant is caught when one of the
+//! `loom-tests/mutants.txt` names them, one a line: `mutant test_program [filter]`. Names joined by commas are one
+//! mutant. It is caught when one of the
 //! program's tests (those whose name contains the filter) fails; a test that hangs proves nothing. Programs named `*_loom` and
 //! `*_states` are those of `loom-tests`, others are tests of the library with a main of their own.
 
@@ -21,7 +22,7 @@ pub struct Options {
     /// Only mutants whose name contains this
     #[arg(default_value = "")]
     filter: String,
-    /// The longest that one test may take, in seconds
+    /// The longest that one model may take, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Does not run the tests without a mutant first
@@ -29,10 +30,13 @@ pub struct Options {
     no_baseline: bool,
 }
 
+/// How long a program of the library may take. Some find a fault only by their own watchdog.
+const LIBRARY_SECONDS: u64 = 180;
+
 /// Where the mutants are listed.
 pub const LIST: &str = "loom-tests/mutants.txt";
 
-/// A line of the list.
+/// A line of the list; its name may be several, joined by commas, which are seeded together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutant {
     pub name: String,
@@ -81,12 +85,16 @@ fn check(mutants: Vec<Mutant>, seconds: u64, baseline: bool) -> Result<()> {
         run_baseline(&plans, seconds)?;
     }
     let results = Mutex::new(Vec::new());
-    cases::parallel(plans, |plan| {
+    let hunt_one = |plan: Plan| {
         let result = hunt(&plan, seconds)?;
         eprintln!("  {:40} {}", plan.mutant.name, result);
         cases::lock(&results).push((plan.mutant, result));
         Ok(())
-    })?;
+    };
+    // Programs of the library start processes of their own and measure how they end: one at a time.
+    let (library, models): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| is_library(&plan.mutant));
+    cases::parallel(models, hunt_one)?;
+    library.into_iter().try_for_each(hunt_one)?;
     let results = results.into_inner().unwrap_or_default();
     eprintln!("\n{}", table(&results));
     let survivors = results.iter().filter(|(_, result)| !result.is_caught()).count();
@@ -95,6 +103,13 @@ fn check(mutants: Vec<Mutant>, seconds: u64, baseline: bool) -> Result<()> {
         "{survivors} mutants survived: a test that does not notice them proves less than it says"
     );
     Ok(())
+}
+
+impl Mutant {
+    /// The faults that it seeds.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        self.name.split(',')
+    }
 }
 
 /// A mutant and the cases that may catch it.
@@ -139,15 +154,23 @@ fn plan_one(mutant: Mutant, programs: &[Program]) -> Result<Plan> {
 }
 
 fn run_baseline(plans: &[Plan], seconds: u64) -> Result<()> {
+    let (library, models): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| is_library(&plan.mutant));
+    eprintln!("  without a mutant:");
+    loom_tests::explore(cases_of(&models), &bounds(seconds))?;
+    cases_of(&library)
+        .into_iter()
+        .try_for_each(|case| loom_tests::explore(vec![case], &bounds(LIBRARY_SECONDS)))
+}
+
+/// Each case once.
+fn cases_of(plans: &[&Plan]) -> Vec<Case> {
     let mut seen = BTreeSet::new();
     let all = plans.iter().flat_map(|plan| plan.cases.iter());
-    let cases = all.filter(|case| seen.insert(case.name())).cloned().collect();
-    eprintln!("  without a mutant:");
-    loom_tests::explore(cases, &bounds(seconds))
+    all.filter(|case| seen.insert(case.name())).cloned().collect()
 }
 
 fn bounds(seconds: u64) -> Bounds {
-    Bounds { preemptions: 2, explore: seconds }
+    Bounds { preemptions: 2, explore: seconds, deep: false }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +197,7 @@ impl std::fmt::Display for Hunt {
 }
 
 fn hunt(plan: &Plan, seconds: u64) -> Result<Hunt> {
-    let bounds = bounds(seconds);
+    let bounds = bounds(if is_library(&plan.mutant) { LIBRARY_SECONDS } else { seconds });
     let mut env = bounds.env();
     env.push(("PROCESSING_MUTANT", plan.mutant.name.clone()));
     let mut worst = Hunt::Survived;

@@ -1,6 +1,6 @@
 //! `cargo xtask sanitize`: the thread-only tests under AddressSanitizer and ThreadSanitizer.
 //!
-//! Thread-only: the library's unit tests, and integration tests whose name ends in `_threads`. A sanitizer sees one
+//! Thread-only: the library's unit tests, and the integration tests that start no process. A sanitizer sees one
 //! process; what happens between processes is for the models and the kill tests.
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cargo::cargo;
 use crate::job::Job;
-use crate::root::{root, target_dir};
+use crate::root::target_dir;
 
 #[derive(Args)]
 pub struct Options {
@@ -25,6 +25,9 @@ enum Sanitizer {
 }
 
 const HOST: &str = "x86_64-unknown-linux-gnu";
+
+/// Integration tests with threads only.
+const THREAD_TESTS: &[&str] = &["queue", "connection"];
 
 pub fn run(options: &Options) -> Result<()> {
     match options.sanitizer {
@@ -61,17 +64,9 @@ fn tests(sanitizer: &str) -> Job {
     // `-Z` is for nightly; the stable compiler takes it with this variable.
     let job = cargo("test -p processing-ipc --features internals --lib").env("RUSTC_BOOTSTRAP", "1");
     let job = job.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
-    let job = thread_tests().into_iter().fold(job, |job, name| job.arg("--test").arg(name));
+    let job = THREAD_TESTS.iter().fold(job, |job, name| job.arg("--test").arg(*name));
     // With an explicit target, build scripts and macros are not instrumented.
     job.arg("--target").arg(HOST).arg("--target-dir").arg(target)
-}
-
-fn thread_tests() -> Vec<String> {
-    let files = std::fs::read_dir(root().join("tests")).into_iter().flatten().flatten();
-    let stems = files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned));
-    let mut names: Vec<String> = stems.filter(|stem| stem.ends_with("_threads")).collect();
-    names.sort();
-    names
 }
 
 fn sysroot() -> Result<PathBuf> {
@@ -101,4 +96,18 @@ fn missing_for_thread() -> Result<Option<String>> {
         )
     };
     Ok((!sources.is_dir()).then(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::root;
+
+    #[test]
+    fn the_thread_tests_are_there_and_start_no_process() {
+        for name in THREAD_TESTS {
+            let text = std::fs::read_to_string(root().join(format!("tests/{name}.rs"))).unwrap();
+            assert!(!text.contains("Process::new") && !text.contains("processing::spawn"), "{name}");
+        }
+    }
 }

@@ -114,10 +114,11 @@ fn doctest() -> Result<()> {
     cargo("test -p processing-ipc --doc").bound(STEP_SECONDS).run()
 }
 
-/// A package of its own, built alone: its feature must not reach the other builds.
+/// A package of its own, built alone: its feature must not reach the other builds. Then the tests of the library's
+/// own that die at counted operations, besides what they are without the feature.
 fn kill() -> Result<()> {
     cargo("test -p processing-kill-tests").bound(STEP_SECONDS).run()?;
-    library_tests("kill-points", &["--test", "region"])
+    library_tests("kill-points", &["--test", "region", "--test", "arena"])
 }
 
 /// Explicit-state checks: millions of states, so in release.
@@ -128,7 +129,7 @@ fn states() -> Result<()> {
 fn loom() -> Result<()> {
     let models = loom_tests::all_cases(&loom_tests::build_loom()?, "")?;
     let share = LOOM_SECONDS * crate::cases::cores() as u64 / models.len().max(1) as u64;
-    let bounds = Bounds { preemptions: 2, explore: share.clamp(5, MODEL_SECONDS) };
+    let bounds = Bounds { preemptions: 2, explore: share.clamp(5, MODEL_SECONDS), deep: false };
     loom_tests::explore(models, &bounds)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::finding::Finding;
 use super::source::Source;
 use super::tree::Tree;
-use crate::cmd::mutants::{LIST, parse};
+use crate::cmd::mutants::{LIST, Mutant, parse};
 
 const RULE: &str = "mutant";
 /// How source names a fault: itself, or an ordering that it weakens.
@@ -27,20 +27,20 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             )];
         }
     };
-    let unlisted = seeded.iter().filter(|(name, _)| listed.iter().all(|mutant| mutant.name != **name));
+    let unlisted = seeded
+        .iter()
+        .filter(|(name, _)| listed.iter().all(|mutant| mutant.faults().all(|fault| fault != *name)));
     let unlisted = unlisted.map(|(name, (path, line))| {
         let way_out = format!("add `{name} test_program [filter]` to {LIST}");
         Finding::new(path, *line, RULE, format!("no test is named that notices `{name}`"), way_out)
     });
-    // One line may seed several faults at once, joined by commas.
-    let exists = |name: &str| name.split(',').all(|part| seeded.contains_key(part));
-    let stale = listed.iter().filter(|mutant| !exists(&mutant.name));
-    let stale = stale.map(|mutant| {
+    let stale = listed.iter().flat_map(Mutant::faults).filter(|fault| !seeded.contains_key(*fault));
+    let stale = stale.map(|fault| {
         Finding::new(
             LIST,
             1,
             RULE,
-            format!("nothing seeds `{}`", mutant.name),
+            format!("nothing seeds `{fault}`"),
             "remove the line, or correct the name",
         )
     });
@@ -73,6 +73,19 @@ mod tests {
             [""; 0]
         );
         assert_eq!(findings("", ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_of_several_names_each_of_them() {
+        let source = "f(order(\"a.b\", Acquire)); g(order(\"a.c\", Release));";
+        assert_eq!(findings(source, "a.b,a.c x_loom"), [""; 0]);
+        assert_eq!(
+            findings(source, "a.b,a.d x_loom"),
+            [
+                "src/ring/a.rs:1: no test is named that notices `a.c`",
+                "loom-tests/mutants.txt:1: nothing seeds `a.d`"
+            ]
+        );
     }
 
     #[test]
