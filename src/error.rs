@@ -67,6 +67,11 @@ struct Inner {
     child: Option<ChildFailed>,
 }
 
+/// The process has no descriptor left. (Linux's numbers: models are built without the C library's.)
+const EMFILE: i32 = 24;
+/// The system has none left.
+const ENFILE: i32 = 23;
+
 impl Error {
     /// An error about `object` ("queue 7", "process greeter (pid 41)", "region").
     #[cold]
@@ -96,7 +101,13 @@ impl Error {
         let cause = cause.into();
         let mut error = Self::new(ErrorKind::Os, object, format!("{call} failed: {cause}"));
         error.0.errno = cause.raw_os_error();
-        error
+        match error.0.errno {
+            Some(EMFILE) => error
+                .of_kind(ErrorKind::Limit)
+                .hint("raise the limit of open files (ulimit -n), or close some"),
+            Some(ENFILE) => error.of_kind(ErrorKind::Limit).hint("raise fs.file-max"),
+            _ => error,
+        }
     }
 
     /// Adds what the caller can do about it.

@@ -42,6 +42,11 @@
 #![deny(unsafe_code)]
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+/// The README's example is a test.
+#[cfg(all(doctest, not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(any(loom, feature = "internals"))]
 #[doc(hidden)]
 pub mod sync;

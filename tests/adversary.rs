@@ -1,6 +1,9 @@
 //! What a program may do with queues, pipes and processes though nobody should: each case once broke a promise.
 
+use std::cell::RefCell;
 use std::mem;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -183,4 +186,150 @@ fn an_end_that_was_never_made_into_a_handle_is_closed() {
     let error = soon("recv", move || a.recv::<u8>().unwrap_err());
     assert!(matches!(error.kind(), ErrorKind::Closed | ErrorKind::PeerDied), "{error}");
     assert!(p.join().is_err());
+}
+
+/// A value that some processes cannot make: 0 is refused, 1 panics. The text decides whether it lies in its slot or in a block.
+#[derive(Archive, Serialize)]
+#[rkyv(crate = processing::rkyv)]
+struct Shy(u8, String);
+
+impl<D: Fallible<Error: Source> + ?Sized> Deserialize<Shy, D> for ArchivedShy {
+    fn deserialize(&self, _: &mut D) -> Result<Shy, D::Error> {
+        match self.0 {
+            0 => Err(<D::Error as rancor::Source>::new(Refused)),
+            1 => panic!("shy"),
+            n => Ok(Shy(n, self.1.as_str().to_owned())),
+        }
+    }
+}
+
+#[test]
+fn a_message_that_nobody_can_make_is_in_nobodys_way() {
+    let arena = Arena::builder().limit(16 << 20).build().unwrap();
+    for len in [1, 5000] {
+        let q = Queue::<Shy>::builder().capacity(4).arena(&arena).build().unwrap();
+        let put = |n| q.put(&Shy(n, "x".repeat(len))).unwrap();
+        put(0);
+        put(7);
+        // An error consumes it, with the text.
+        let error = processing::Error::from(q.get().err().unwrap());
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("Shy") && error.to_string().contains("refused"), "{error}");
+        assert_eq!(q.get().unwrap().0, 7);
+        assert!(q.is_empty());
+        // A panic gives it back, and it is counted; a lease passes it.
+        put(1);
+        for _ in 0..2 {
+            mem::forget(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| q.get())).err().unwrap());
+        }
+        let lease = q.get_ref().unwrap();
+        assert_eq!((lease.redeliveries(), lease.0), (2, 1));
+        drop(lease);
+        assert!(q.is_empty());
+        // A lease keeps what its holder cannot make until it is dropped.
+        put(0);
+        let lease = q.get_ref().unwrap();
+        assert_eq!(lease.to_owned().err().unwrap().kind(), ErrorKind::Corrupt);
+        drop(lease);
+        assert!(q.try_get().is_err_and(|error| error.is_empty()));
+        drop(q);
+        let report = arena.fsck().unwrap();
+        assert!(report.is_clean(), "{report}");
+    }
+}
+
+#[test]
+fn what_a_lease_held_comes_back_when_it_was_forgotten() {
+    fn forget_it(q: Queue<String>, told: Connection) -> processing::Result<()> {
+        mem::forget(q.get_ref()?);
+        drop(q);
+        // Only now, in a process that has no handle of the queue any more.
+        told.send(&())?;
+        std::process::abort()
+    }
+    let arena = Arena::builder().limit(16 << 20).build().unwrap();
+    for (capacity, len) in [(1, 1), (1, 5000), (4, 1), (4, 5000)] {
+        let q = Queue::<String>::builder().capacity(capacity).arena(&arena).build().unwrap();
+        let text = "x".repeat(len);
+        q.put(&text).unwrap();
+        let (told, tell) = pipe().unwrap();
+        let p = Process::new(forget_it, (q.clone(), tell)).start().unwrap();
+        told.recv::<()>().unwrap();
+        let lease = q.get_ref_timeout(Duration::from_secs(10)).expect("given back with the last handle");
+        assert!(lease.redelivered() && lease.as_str() == text);
+        drop(lease);
+        p.join().unwrap();
+        assert!(q.is_empty());
+        drop(q);
+        let report = arena.fsck().unwrap();
+        assert!(report.is_clean(), "{report}");
+    }
+}
+
+static DROPPED: AtomicU32 = AtomicU32::new(0);
+
+/// Puts and gets as late as a thread can.
+struct Late(Queue<(u64, String)>);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        for text in ["late".to_owned(), "x".repeat(5000)] {
+            self.0.put(&(1, text.clone())).unwrap();
+            assert!(self.0.get().unwrap().1 == text);
+        }
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    static FIRST: RefCell<Option<Late>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Late>> = const { RefCell::new(None) };
+    static OWN_END: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn queues_work_in_the_destructors_of_thread_local_values() {
+    let q = Queue::new(8).unwrap();
+    let used = q.clone();
+    thread::spawn(move || {
+        // Whichever order they are dropped in: one of them comes after the library's own.
+        FIRST.set(Some(Late(used.clone())));
+        used.put(&(0, "early".to_owned())).unwrap();
+        assert_eq!(used.get().unwrap().1, "early");
+        LAST.set(Some(Late(used.clone())));
+    })
+    .join()
+    .unwrap();
+    assert_eq!(DROPPED.load(Ordering::Relaxed), 2);
+    assert!(q.is_empty());
+}
+
+/// A value that is made by asking the connection that brings it.
+#[derive(Archive, Serialize)]
+#[rkyv(crate = processing::rkyv)]
+struct Curious(String);
+
+impl<D: Fallible<Error: Source> + ?Sized> Deserialize<Curious, D> for ArchivedCurious {
+    fn deserialize(&self, _: &mut D) -> Result<Curious, D::Error> {
+        let end = OWN_END.with_borrow(|end| end.clone().unwrap());
+        end.send(&7u8).map_err(<D::Error as rancor::Source>::new)?;
+        let error = end.try_recv::<u8>().unwrap_err();
+        assert_eq!(end.poll(Duration::ZERO).unwrap_err().kind(), error.kind());
+        Ok(Curious(format!("{:?}", error.kind())))
+    }
+}
+
+#[test]
+fn a_value_that_uses_its_own_connection_gets_an_error() {
+    let (a, b) = pipe().unwrap();
+    let b = Rc::new(b);
+    OWN_END.set(Some(b.clone()));
+    for len in [1, 100, 1000] {
+        a.send(&Curious("x".repeat(len))).unwrap();
+        assert_eq!(b.recv::<Curious>().unwrap().0, "InvalidState");
+        assert_eq!(a.recv::<u8>().unwrap(), 7);
+    }
+    OWN_END.set(None);
+    a.send(&1u8).unwrap();
+    assert_eq!(b.recv::<u8>().unwrap(), 1);
 }

@@ -12,6 +12,7 @@ static HANDLE: Mutex<Option<Process>> = Mutex::new(None);
 
 fn main() {
     process_scenarios::watchdog();
+    process_scenarios::quick_panics();
     for (name, scenario) in process_scenarios::ALL {
         if *name == "many_threads_join_one" {
             continue; // afterwards there would be threads, if only for a moment

@@ -8,6 +8,7 @@ use processing::{Builder, ErrorKind, Process, StartMethod, freeze_support};
 
 fn main() {
     process_scenarios::watchdog();
+    process_scenarios::quick_panics();
     // Not an argument: a child gets none.
     match std::env::var("ROLE").ok().as_deref() {
         None => all(),

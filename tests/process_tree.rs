@@ -6,6 +6,7 @@ mod process_scenarios;
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use process_scenarios::{Watch, call_in, stay, until_gone};
 use processing::{Builder, ErrorKind, Exit, Process, StartMethod, active_children};
@@ -14,14 +15,19 @@ const METHODS: [StartMethod; 3] = [StartMethod::Spawn, StartMethod::Fork, StartM
 
 fn main() {
     process_scenarios::watchdog();
+    process_scenarios::quick_panics();
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, role, port] = arguments.as_slice() {
         return play(role, port.parse().expect("a port"));
     }
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 10] = [
         ("nothing_is_left_open", nothing_is_left_open),
         ("descriptors_exhausted", descriptors_exhausted),
         ("two_hundred_processes", two_hundred_processes),
+        (
+            "a_child_that_dies_before_it_attaches_is_heard_of",
+            a_child_that_dies_before_it_attaches_is_heard_of,
+        ),
         ("the_fork_server_is_replaced", the_fork_server_is_replaced),
         ("exit_ends_daemons_and_waits_for_the_others", exit_ends_daemons_and_waits_for_the_others),
         ("a_killed_program_leaves_nothing", a_killed_program_leaves_nothing),
@@ -157,16 +163,35 @@ fn descriptors_exhausted() {
 fn two_hundred_processes() {
     for method in METHODS {
         let watch = Watch::new();
-        let all: Vec<Process> = (0..200)
-            .map(|_| Process::new(stay, (watch.port(),)).start_method(method).start().expect("start"))
-            .collect();
-        let lines: Vec<_> = (0..200).map(|_| watch.accept()).collect();
+        let (mut all, mut lines) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let start = |_| Process::new(stay, (watch.port(),)).start_method(method).start().expect("start");
+            all.extend((0..50).map(start));
+            // No more at a time than may wait to be accepted: the others would try again after a second.
+            lines.extend((0..50).map(|_| watch.accept()));
+        }
         assert_eq!(active_children().len(), 200);
         for mut line in lines {
             line.write_all(b"!").expect("write");
         }
         assert!(all.iter().all(|p| matches!(p.join(), Ok(Exit::Code(0)))));
         assert!(active_children().is_empty());
+    }
+}
+
+/// The parent waits for a message, and not for the child: nobody joins.
+fn a_child_that_dies_before_it_attaches_is_heard_of() {
+    for method in METHODS {
+        for round in 0..3 {
+            let (ours, childs) = processing::pipe().expect("pipe");
+            let hold = |end: processing::Connection| drop(end.recv::<u64>());
+            let p = Process::new(hold, (childs,)).start_method(method).start().expect("start");
+            p.kill().expect("kill"); // long before it has unpacked its arguments, if it is started by exec
+            let since = Instant::now();
+            let error = ours.recv::<u64>().expect_err("nobody is there");
+            assert!(matches!(error.kind(), ErrorKind::PeerDied), "{method} {round}: {error:?}");
+            assert!(since.elapsed() < Duration::from_secs(5), "{method}: {:?}", since.elapsed());
+        }
     }
 }
 
@@ -229,9 +254,12 @@ fn play(role: &str, port: u16) {
     match role {
         "exit" => {
             for method in METHODS {
-                Process::new(stay, (port,)).daemon(true).start_method(method).start().expect("start");
+                Process::new(serve, (port,)).daemon(true).start_method(method).start().expect("start");
                 Process::new(work_on, (port,)).start_method(method).start().expect("start");
             }
+            let mut line = call_in(port);
+            line.write_all(b"p").expect("write");
+            line.read_exact(&mut [0]).expect("read");
         }
         "stay" => {
             for (n, method) in METHODS.into_iter().enumerate() {
@@ -265,6 +293,13 @@ fn work_on(port: u16) {
     line.write_all(b"finished").expect("write");
 }
 
+/// A daemon: says so, and serves until it is ended.
+fn serve(port: u16) {
+    let mut line = call_in(port);
+    line.write_all(b"d").expect("write");
+    let _ = line.read(&mut [0]);
+}
+
 fn exit_ends_daemons_and_waits_for_the_others() {
     in_clean_process(exit_clean);
 }
@@ -273,17 +308,22 @@ fn exit_clean() {
     adopt_orphans();
     let watch = Watch::new();
     let mut program = start_role("exit", watch.port()).spawn().expect("start");
-    let mut workers = Vec::new();
-    while workers.len() < 3 {
+    let (mut daemons, mut workers, mut main) = (Vec::new(), Vec::new(), None);
+    for _ in 0..7 {
         let mut line = watch.accept();
-        // A daemon says nothing, and is ended by the exit of the program, perhaps before it calls in; a worker is
-        // waited for.
-        let mut word = [0];
-        match line.read(&mut word) {
-            Ok(1) => workers.push(line),
-            _ => drop(line),
+        let mut who = [0];
+        line.read_exact(&mut who).expect("everyone says what it is");
+        match &who {
+            b"d" => daemons.push(line),
+            b"w" => workers.push(line),
+            _ => main = Some(line),
         }
     }
+    assert_eq!(daemons.len(), 3);
+    // Only now, when all have called in: a daemon that is ended before it could would be waited for in vain.
+    main.expect("the program").write_all(b"!").expect("write");
+    daemons.into_iter().for_each(until_gone);
+    assert_eq!(workers.len(), 3);
     assert!(program.try_wait().expect("wait").is_none(), "the program waits for its workers");
     for mut line in workers {
         line.write_all(b"!").expect("write");

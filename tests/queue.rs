@@ -153,6 +153,22 @@ fn a_lease_reads_in_place_and_does_not_pin_its_slot() {
 }
 
 #[test]
+fn a_panic_gives_the_lease_back() {
+    let q = Queue::<u64>::new(2).unwrap();
+    q.put(&7).unwrap();
+    let worker = q.clone();
+    let end = thread::spawn(move || {
+        let lease = worker.get_ref().unwrap();
+        assert_eq!(lease.to_native(), 8, "on purpose");
+    })
+    .join();
+    assert!(end.is_err());
+    let lease = q.try_get_ref().unwrap();
+    assert!(lease.redelivered());
+    assert_eq!(lease.to_native(), 7);
+}
+
+#[test]
 fn closed_waits_for_leases() {
     let q = Queue::<u64>::new(2).unwrap();
     q.put(&1).unwrap();
@@ -226,4 +242,14 @@ fn ten_thousand_queues() {
     }
     drop(queues);
     assert_eq!(arena.fsck().unwrap().objects, 0);
+}
+
+#[test]
+fn the_longest_message_is_the_same_for_types_of_fixed_length() {
+    let refused = Queue::<[u64; 4]>::builder().capacity(4).max_message(31).build().unwrap();
+    assert!(matches!(refused.put(&[7; 4]), Err(PutError::TooLarge { len: 32, max: 31 })));
+    assert!(refused.is_empty());
+    let taken = Queue::<[u64; 4]>::builder().capacity(4).max_message(32).build().unwrap();
+    taken.put(&[7; 4]).unwrap();
+    assert_eq!(taken.get().unwrap(), [7; 4]);
 }

@@ -145,11 +145,18 @@ fn check(words: &Words) {
     }
 }
 
+/// That a stamp is overwritten between a death and its reaper shows with three, and the model is small.
+fn three_preemptions() -> loom::model::Builder {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.map(|bound| bound.max(3));
+    builder
+}
+
 fn death_beside_a_neighbour(work: fn(&Mortal)) {
     for k in 0..40 {
         let some_died = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let noted = some_died.clone();
-        loom::model(move || {
+        three_preemptions().check(move || {
             let words = Arc::new(Words::new(&[1, 2]));
             let other = words.clone();
             let second = thread::spawn(move || neighbour(&other));

@@ -171,6 +171,9 @@ struct Protocol {
 
 type Steps = Vec<(String, State)>;
 
+/// Takes a step's name and what it does to the state and to who makes it.
+type Emit<'a> = dyn FnMut(&str, &dyn Fn(&mut State, &mut Consumer)) + 'a;
+
 impl Protocol {
     fn producer(&self, state: &State, out: &mut Steps) {
         let producer = state.producer;
@@ -338,7 +341,7 @@ impl Protocol {
         }
     }
 
-    fn look(&self, state: &State, me: u16, emit: &mut dyn FnMut(&str, &dyn Fn(&mut State, &mut Consumer))) {
+    fn look(&self, state: &State, me: u16, emit: &mut Emit<'_>) {
         let full = (0..SLOTS).filter(|&i| state.slots[i as usize].state() == SlotState::Full);
         match full.min_by_key(|&i| state.slots[i as usize].lap() * SLOTS + i) {
             Some(i) => emit("take", &|next, it| {

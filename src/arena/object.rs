@@ -5,7 +5,7 @@
 //! The body of a new object is cleared and given to its initialiser as raw bytes while its block is PRIVATE(me).
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -18,6 +18,7 @@ use crate::layout::object::{CountWord, NAME, ObjectEntry, ObjectId, ObjectState,
 use crate::layout::reference::FIRST_REFERENCE;
 use crate::layout::{OBJECTS, ParticipantId, REFERENCE_SIZE, REFERENCES};
 use crate::region::{Region, Seat};
+use crate::sync::atomic::AtomicU32;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::kill;
 
@@ -67,6 +68,8 @@ impl ObjectView {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub held: HashMap<ObjectId, Weak<Held>>,
+    /// Objects of which this process may hold a claim beyond the end of a call ([`ObjectRef::expect_claims`]).
+    pub claimed: HashSet<ObjectId>,
     /// References that a parent made for this process ([`Arena::reference_for`]), not asked for yet.
     pub inherited: HashMap<ObjectId, u64>,
     /// Entries that are EMPTY.
@@ -80,6 +83,8 @@ pub(super) struct Held {
     arena: Arc<Arena>,
     view: ObjectView,
     place: u64,
+    /// 1: it is in the list of [`Table::claimed`].
+    claimed: AtomicU32,
 }
 
 /// A counted reference of this process to an object. Clones share it. The last one that is dropped gives it back; if it
@@ -130,6 +135,17 @@ impl ObjectRef {
         read_name(self.0.arena.object(self.id().index))
     }
 
+    /// From now on a claim of this process in the object may outlast the call that made it. Those that are left when the
+    /// last reference of this process goes were forgotten, and nobody would find them: its death is looked for only where
+    /// it holds a reference. They are undone then. One load, but for the first time.
+    #[inline]
+    pub fn expect_claims(&self) {
+        // Relaxed: set under the table's lock, which is what the end of the reference takes.
+        if self.0.claimed.load(Relaxed) == 0 {
+            self.0.note_claims();
+        }
+    }
+
     /// The arena it lives in.
     #[inline]
     pub fn arena(&self) -> &Arc<Arena> {
@@ -140,6 +156,14 @@ impl ObjectRef {
 impl fmt::Debug for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.view.fmt(f)
+    }
+}
+
+impl Held {
+    #[cold]
+    fn note_claims(&self) {
+        lock(&self.arena.table).claimed.insert(self.view.id);
+        self.claimed.store(1, Relaxed);
     }
 }
 
@@ -318,7 +342,7 @@ impl Arena {
     }
 
     fn hold(self: &Arc<Self>, table: &mut Table, view: ObjectView, place: u64) -> ObjectRef {
-        let held = Arc::new(Held { arena: self.clone(), view, place });
+        let held = Arc::new(Held { arena: self.clone(), view, place, claimed: AtomicU32::new(0) });
         table.held.insert(view.id, Arc::downgrade(&held));
         ObjectRef(held)
     }
@@ -333,6 +357,10 @@ impl Arena {
         // Another thread may have attached anew meanwhile: then the list names its entry.
         if table.held.get(&held.view.id).is_some_and(|known| known.strong_count() == 0) {
             table.held.remove(&held.view.id);
+            // Before the reference goes: killed in here, the reaper does it.
+            if table.claimed.remove(&held.view.id) {
+                self.rings.repair(self, &held.view, self.me.id, &|| true);
+            }
         }
         let outcome = count::remove(self, self.me.id, held.place);
         let start = self.reference_place(self.me.id, 0);

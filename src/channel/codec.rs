@@ -5,30 +5,53 @@
 
 use std::any::{TypeId, type_name};
 use std::cell::Cell;
+use std::marker::PhantomData;
 
+use rkyv::api::high::to_bytes_in_with_alloc;
 use rkyv::rancor;
+use rkyv::ser::allocator::Arena;
 
 use super::message::{Buffer, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::plain::plain_value;
 
-thread_local! {
-    static SCRATCH: Cell<Option<Buffer>> = const { Cell::new(None) };
+/// What serialising needs. rkyv's own arena of a thread cannot be used in the destructors of thread-local values.
+#[derive(Default)]
+struct Scratch {
+    buffer: Buffer,
+    arena: Arena,
 }
 
-/// A scratch buffer above this size is given back to the allocator after use.
+thread_local! {
+    static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
+/// Scratch above this size is given back to the allocator after use.
 const KEEP: usize = 1 << 20;
+
+/// Refuses, when the program is built, what could not be read where it lies.
+struct Alignment<T>(PhantomData<T>);
+
+impl<T: Message> Alignment<T> {
+    const FITS: () = assert!(
+        align_of::<T::Archived>() <= ALIGN,
+        "the archive of this type is aligned to more than 16 bytes, and a message is not: leave out its `align`"
+    );
+}
 
 /// Serialises `value` and hands the bytes, aligned to 16, to `f`.
 pub(crate) fn encode<T: Message, R>(value: &T, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
-    let mut buffer = SCRATCH.take().unwrap_or_default();
+    const { Alignment::<T>::FITS };
+    // In the destructor of a thread-local value the scratch may be gone: then it works without.
+    let Scratch { mut buffer, mut arena } = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
     buffer.clear();
-    let bytes = rkyv::api::high::to_bytes_in::<_, rancor::Error>(value, buffer).map_err(|cause| {
+    let bytes = to_bytes_in_with_alloc::<_, _, rancor::Error>(value, buffer, arena.acquire());
+    let buffer = bytes.map_err(|cause| {
         Error::new(ErrorKind::InvalidInput, type_name::<T>(), format!("cannot be serialised: {cause}"))
     })?;
-    let answer = f(&bytes);
-    if bytes.capacity() <= KEEP {
-        SCRATCH.set(Some(bytes));
+    let answer = f(&buffer);
+    if buffer.capacity() <= KEEP && arena.shrink() <= KEEP {
+        let _ = SCRATCH.try_with(|scratch| scratch.set(Some(Scratch { buffer, arena })));
     }
     Ok(answer)
 }
@@ -47,7 +70,16 @@ pub(crate) fn decode<T: Message>(bytes: &[u8]) -> Result<T> {
 /// The value of an archive.
 #[inline]
 pub(crate) fn own<T: Message>(archived: &T::Archived) -> Result<T> {
-    rkyv::deserialize::<T, rancor::Error>(archived).map_err(|cause| corrupt::<T>(0, &cause))
+    rkyv::deserialize::<T, rancor::Error>(archived).map_err(|cause| refused::<T>(&cause))
+}
+
+#[cold]
+fn refused<T>(cause: &rancor::Error) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        type_name::<T>(),
+        format!("its own deserialisation refused a message: {cause}"),
+    )
 }
 
 #[cold]
@@ -108,6 +140,7 @@ struct Aligned([u8; SHORT]);
 
 /// A fingerprint of a type that two builds agree on when name, size and alignment of its archive do.
 pub(crate) fn fingerprint<T: Message>() -> u64 {
+    const { Alignment::<T>::FITS };
     let mut hash = Fnv::default();
     hash.write(type_name::<T>().as_bytes());
     hash.write(&(size_of::<T::Archived>() as u64).to_le_bytes());

@@ -1,12 +1,12 @@
 //! An arena as this process sees it, and what is done about the dead in it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::arena::{self, FsckReport, ObjectRef};
 use crate::channel::repair::Rooms;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::region::{Dead, Recover, Region};
 use crate::ring::ParticipantId;
@@ -113,6 +113,15 @@ const NOW_AND_THEN: u64 = 100_000_000;
 /// The stores of this process, one a region as long as anything uses it: handles keep the store and not the domain, and
 /// a second store would work on the same table of references behind the first one's back.
 static KNOWN: Mutex<Vec<Weak<arena::Arena>>> = Mutex::new(Vec::new());
+/// What else is done about the dead: a child that ends before it took its seat leaves the seat to its parent, which
+/// lives, so that no sweep finds it. The layer above knows who has ended.
+static LOOK: OnceLock<fn()> = OnceLock::new();
+
+/// Has `look` called wherever this process looks for the dead, on any thread. It must not do so itself.
+pub(crate) fn look_also(look: fn()) {
+    let _ = LOOK.set(look); // the one caller sets the same each time
+}
+
 /// The process tree's is held for good.
 static TREE: Mutex<Option<Arc<Domain>>> = Mutex::new(None);
 
@@ -185,9 +194,29 @@ impl Domain {
         self.store.me()
     }
 
-    /// Finds the dead and repairs what they left.
+    /// Runs `f`, and if it finds no room once more after a look for the dead: what they left is room, too.
+    pub(crate) fn with_room<R>(&self, mut f: impl FnMut() -> Result<R>) -> Result<R> {
+        match f() {
+            Err(error) if matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Limit) => {
+                self.look_for_dead();
+                f()
+            }
+            answer => answer,
+        }
+    }
+
+    /// Finds the dead and repairs what they left; looks after this process's own children first.
     #[cold]
     pub(crate) fn look_for_dead(&self) {
+        if let Some(look) = LOOK.get() {
+            look();
+        }
+        self.sweep();
+    }
+
+    /// [`look_for_dead`](Self::look_for_dead), for who looks after the children.
+    #[cold]
+    pub(crate) fn sweep(&self) {
         self.region().sweep(self);
     }
 

@@ -36,7 +36,7 @@ pub enum GetError {
     Empty,
     /// The queue was closed and everything in it was taken.
     Closed,
-    /// The bytes are not a value of the expected type.
+    /// The bytes are not a value of the expected type; the message was consumed.
     TypeMismatch,
     /// The wait was cancelled.
     Cancelled,
@@ -113,7 +113,7 @@ impl From<Error> for GetError {
     #[cold]
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::Corrupt => Self::TypeMismatch,
+            ErrorKind::TypeMismatch => Self::TypeMismatch,
             _ => Self::Other(error),
         }
     }

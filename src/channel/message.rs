@@ -17,6 +17,9 @@ pub type Buffer = AlignedVec<16>;
 /// The trait is implemented for every type that fits; it exists to keep signatures short and compiler
 /// messages readable.
 ///
+/// Messages are aligned to 16 bytes. A type whose archive asks for more is refused when the program is built; one that
+/// *contains* such archives behind a pointer (a list of them) can be put, and arrives as `TypeMismatch` or `Corrupt`.
+///
 /// ```
 /// use processing::rkyv::{Archive, Deserialize, Serialize};
 ///

@@ -8,28 +8,19 @@ use super::transfer::{self, Child, Part};
 use crate::arena::{Block, BlockView, ObjectRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::blocks;
-use crate::ring::frozen::FrozenBytes;
 use crate::ring::pipe::PipeMemory;
 
 /// A block with the message and a counted reference to each of its handles.
 ///
 /// An end of a pipe leaves this process here: from now on it belongs to the block.
 pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> Result<Block<'d>> {
-    let alloc = || domain.store().alloc(bytes.len() as u64, children.len() as u32);
-    let mut block = alloc().or_else(|error| {
-        if error.kind() != ErrorKind::OutOfMemory {
-            return Err(error);
-        }
-        // What the dead left is memory, too.
-        domain.look_for_dead();
-        alloc()
-    })?;
+    let mut block = domain.with_room(|| domain.store().alloc(bytes.len() as u64, children.len() as u32))?;
     blocks::fill(&mut block, bytes);
     for (i, child) in children.iter().enumerate() {
         if child.object.arena().region().id() != domain.region().id() {
             return Err(other_arena());
         }
-        block.add_child(i as u32, &child.object)?;
+        domain.with_room(|| block.add_child(i as u32, &child.object))?;
     }
     let me = domain.me()?;
     for child in children {
@@ -46,13 +37,7 @@ fn other_arena() -> Error {
         .hint("create both in one arena: builder().arena(&arena)")
 }
 
-/// The value of a claimed message.
-pub(crate) fn open<T: Message>(domain: &Domain, held: &Held<'_>) -> Result<T> {
-    let value = codec::view::<T>(held.bytes())?;
-    own(domain, held, value)
-}
-
-/// The value of a claimed message whose archive was found already.
+/// The value of a claimed message, of its archive.
 pub(crate) fn own<T: Message>(domain: &Domain, held: &Held<'_>, value: &T::Archived) -> Result<T> {
     match held.block() {
         Some(block) => with_handles(domain, block, || codec::own(value)),
@@ -87,5 +72,6 @@ pub(crate) fn children(domain: &Domain, block: &Block<'_>, parts: &[Part]) -> Re
 }
 
 fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
-    (0..block.children()).map(|i| domain.store().attach_child(block, i)).collect()
+    let attach = |i| domain.with_room(|| domain.store().attach_child(block, i));
+    (0..block.children()).map(attach).collect()
 }

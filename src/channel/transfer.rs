@@ -66,35 +66,52 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn open() -> Self {
-        Self { outer: OUT.replace(Some(Vec::new())) }
+        // Without the list (in the destructor of a thread-local value) a handle is refused, and all else is fine.
+        Self { outer: OUT.try_with(|out| out.replace(Some(Vec::new()))).ok().flatten() }
     }
 
     /// The handles that were serialised since.
     pub(crate) fn take(&self) -> Vec<Child> {
-        OUT.with_borrow_mut(|out| out.as_mut().map(std::mem::take)).unwrap_or_default()
+        let taken = OUT.try_with(|out| out.borrow_mut().as_mut().map(std::mem::take));
+        taken.ok().flatten().unwrap_or_default()
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        OUT.set(self.outer.take());
+        let outer = self.outer.take();
+        let _ = OUT.try_with(|out| out.replace(outer));
     }
 }
 
 /// Called by a handle that is being serialised; its index in the message.
 pub(crate) fn export(child: Child) -> Result<u32> {
-    OUT.with_borrow_mut(|out| match out {
-        Some(children) => {
-            children.push(child);
-            Ok(children.len() as u32 - 1)
-        }
-        None => Err(Error::new(
+    let index = OUT.try_with(|out| {
+        let mut out = out.borrow_mut();
+        let children = out.as_mut()?;
+        children.push(child);
+        Some(children.len() as u32 - 1)
+    });
+    match index {
+        Ok(Some(index)) => Ok(index),
+        Ok(None) => Err(Error::new(
             ErrorKind::InvalidInput,
             "handle",
             "handles travel only in queue messages and process arguments",
         )
         .hint("send it with Queue::put or give it to Process::new")),
-    })
+        Err(_) => Err(ending()),
+    }
+}
+
+#[cold]
+fn ending() -> Error {
+    Error::new(
+        ErrorKind::InvalidState,
+        "handle",
+        "the thread is ending, and handles do not travel from it any more",
+    )
+    .hint("exchange handles before the destructors of thread-local values run")
 }
 
 /// Runs `f`, which deserialises one value, with the message's handles at hand.
@@ -102,17 +119,25 @@ pub(crate) fn provide<R>(children: Vec<Child>, f: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Option<Child>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            let left = IN.replace(std::mem::take(&mut self.0));
+            let outer = std::mem::take(&mut self.0);
+            // Without the list they were never in it, and `provide` has kept them.
+            let left = IN.try_with(|list| list.replace(outer)).unwrap_or_default();
             left.into_iter().flatten().for_each(Child::not_taken);
         }
     }
-    let _outer = Restore(IN.replace(children.into_iter().map(Some).collect()));
-    f()
+    let mut children: Vec<_> = children.into_iter().map(Some).collect();
+    let outer = IN.try_with(|list| list.replace(std::mem::take(&mut children))).unwrap_or_default();
+    let _outer = Restore(outer);
+    let answer = f();
+    // Empty, unless the thread is ending.
+    children.into_iter().flatten().for_each(Child::not_taken);
+    answer
 }
 
 /// Called by a handle that is being deserialised.
 pub(crate) fn import(index: u32) -> Result<Child> {
-    IN.with_borrow_mut(|children| children.get_mut(index as usize).and_then(Option::take)).ok_or_else(|| {
+    let child = IN.try_with(|list| list.borrow_mut().get_mut(index as usize).and_then(Option::take));
+    child.map_err(|_| ending())?.ok_or_else(|| {
         Error::new(
             ErrorKind::Corrupt,
             "handle",

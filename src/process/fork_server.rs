@@ -32,6 +32,18 @@ pub(crate) struct Ahead {
     pub link: Link,
 }
 
+impl Ahead {
+    /// It may be given orders. Not so if it was hit by a signal to the whole program (Ctrl-C) that the program survived:
+    /// what came before a start must not end what is started.
+    ///
+    /// One that was forked in this very start need not be asked.
+    fn is_fit(&self) -> io::Result<bool> {
+        // Until it says that it is there, signals are held back in it, and nobody can know of them.
+        self.link.wait_readable(None)?;
+        Ok(!self.pidfd.is_doomed())
+    }
+}
+
 /// Why there was no child.
 #[derive(Debug)]
 pub(crate) enum Unavailable {
@@ -68,9 +80,14 @@ impl ForkServer {
     pub fn take(&mut self) -> Result<Ahead, Unavailable> {
         // An error that is the answer to an earlier request may be out of date: ask once more.
         let mut stale = self.asked;
+        let mut older = self.ahead.len() + self.asked;
         loop {
             if let Some(ahead) = self.ahead.pop_front() {
-                return Ok(ahead);
+                if older == 0 || ahead.is_fit()? {
+                    return Ok(ahead);
+                }
+                older -= 1;
+                continue;
             }
             if self.asked == 0 {
                 self.ask()?;

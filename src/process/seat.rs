@@ -37,7 +37,7 @@ impl Seat {
 
     /// Reserves a seat in `domain`.
     pub(super) fn reserve(&self, domain: Arc<Domain>, tree: bool) -> Result<Place> {
-        let seat = domain.region().reserve(&self.name)?;
+        let seat = domain.with_room(|| domain.region().reserve(&self.name))?;
         let place = Place { domain, seat, tree };
         self.places().push(place.clone());
         Ok(place)
@@ -47,7 +47,7 @@ impl Seat {
     pub(crate) fn over(&self) {
         for place in self.places().drain(..) {
             if !place.domain.region().vacate(place.seat, &*place.domain) {
-                place.domain.look_for_dead();
+                place.domain.sweep();
             }
         }
     }

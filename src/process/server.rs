@@ -31,6 +31,9 @@ use crate::sys::{exit, signal};
 /// Asks for one more child.
 pub(crate) const ASK: &[u8] = b"?";
 
+/// Said by a child that waits for its orders and is hit by any signal from now on. Nobody reads it.
+const READY: &[u8] = b"R";
+
 /// `errno` of an answer when the server has threads and must not fork.
 pub(crate) const THREADS: i32 = libc::EDEADLK;
 
@@ -92,6 +95,7 @@ fn become_child(server: Server, link: Link) -> ! {
     } else {
         drop(server);
     }
+    let _ = link.send(READY, &[]); // the creator may be gone: the next look says so
     // The page faults of the first use are paid here, ahead of need.
     let mut buffer = vec![1; MAX_RECORD];
     match boot::receive(&link, &mut buffer) {

@@ -31,8 +31,9 @@ const VARIABLE: &str = "PROCESSING_START";
 impl StartMethod {
     /// The method of processes that do not choose one.
     pub(crate) fn of_environment() -> Result<Self> {
-        match std::env::var(VARIABLE) {
-            Ok(value) if !value.is_empty() => value.parse(),
+        match std::env::var_os(VARIABLE) {
+            // What is no text names no method.
+            Some(value) if !value.is_empty() => value.to_string_lossy().parse(),
             _ => Ok(Self::default()),
         }
     }

@@ -6,6 +6,7 @@ use super::child::Child;
 use super::fork_server::{Ahead, ForkServer, Unavailable};
 use super::run;
 use super::server::THREADS;
+use crate::channel::domain;
 use crate::prim::limits::Limits;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::mutant;
@@ -164,6 +165,9 @@ pub(crate) fn out_of(object: &'static str, call: &str, cause: std::io::Error) ->
 /// A child has started.
 pub(crate) fn add(child: &Arc<Child>) {
     lock(&CHILDREN).push(Arc::clone(child));
+    if !mutant::on("process.no_look_after_children") {
+        domain::look_also(look_after_children);
+    }
 }
 
 /// A child has ended.
@@ -190,6 +194,15 @@ pub(crate) fn reap() -> Vec<Arc<Child>> {
         }
     }
     alive
+}
+
+/// Called by who waits for a message and nothing comes: perhaps the child that should send it has ended before it
+/// took its seat.
+fn look_after_children() {
+    // In a copy that the program forked, none is its own, and the locks may be as another thread had left them.
+    if OWNER.load(Ordering::Relaxed) == std::process::id() {
+        reap();
+    }
 }
 
 /// The children of this very process.

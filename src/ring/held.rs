@@ -23,11 +23,18 @@ impl<'q, M: RingMemory> Held<'q, M> {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if the block that the message names does not live; the message goes back.
+    /// `Corrupt` if the block that the message names does not live: the region is damaged. The message is dropped, so
+    /// that the damage does not stop every consumer.
     pub fn new(taken: Taken<'q, M>, find: impl FnOnce(u64) -> Option<BlockView<'q>>) -> Result<Self> {
         let block = match taken.message() {
             Message::Inline { .. } => None,
-            Message::Block { reference, .. } => Some(find(reference).ok_or_else(|| lost(reference))?),
+            Message::Block { reference, .. } => match find(reference) {
+                Some(block) => Some(block),
+                None => {
+                    taken.commit();
+                    return Err(lost(reference));
+                }
+            },
         };
         Ok(Self { taken, block })
     }

@@ -98,6 +98,7 @@ struct Divide {
 
 impl Task for Divide {
     fn run(self) -> processing::Result<()> {
+        quick_panics();
         assert_eq!(self.what / self.by, 4);
         Ok(())
     }
@@ -112,11 +113,17 @@ fn a_task_runs(method: StartMethod) {
 }
 
 fn a_panic_reaches_join(method: StartMethod) {
-    let p = Process::new(|what: String| panic!("no {what}"), ("luck".to_string(),))
-        .name("gambler")
-        .start_method(method)
-        .start()
-        .expect("start");
+    let p = Process::new(
+        |what: String| {
+            quick_panics();
+            panic!("no {what}")
+        },
+        ("luck".to_string(),),
+    )
+    .name("gambler")
+    .start_method(method)
+    .start()
+    .expect("start");
     for _ in 0..2 {
         let error = p.join().expect_err("a panic");
         assert_eq!(error.kind(), ErrorKind::ChildFailed);
@@ -131,7 +138,15 @@ fn a_panic_reaches_join(method: StartMethod) {
     assert_eq!(p.to_string(), "<Process(gambler, stopped[1])>");
     assert_eq!(p.exit_code(), Some(1));
     // Longer than any socket takes at once.
-    let p = Process::new(|n: usize| panic!("{}", "x".repeat(n)), (40_000,)).start_method(method).start();
+    let p = Process::new(
+        |n: usize| {
+            quick_panics();
+            panic!("{}", "x".repeat(n))
+        },
+        (40_000,),
+    )
+    .start_method(method)
+    .start();
     let error = p.expect("start").join().expect_err("a panic");
     assert!(error.child_failed().expect("what failed").message.contains("xxx"));
 }
@@ -161,6 +176,7 @@ impl Drop for PanicsWhenDropped {
 fn a_panic_that_aborts_reaches_join(method: StartMethod) {
     let p = Process::new(
         || {
+            quick_panics();
             let _bomb = PanicsWhenDropped;
             panic!("first");
         },
@@ -349,10 +365,20 @@ fn a_value_of_another_end(method: StartMethod) {
     assert!(error.to_string().contains("SIGKILL"), "{error}");
 }
 
+/// Panics on purpose come without a backtrace, here and in all children: to read the symbols of a test program takes
+/// longer than everything else that it does. Called while there is one thread.
+pub fn quick_panics() {
+    // SAFETY: see above.
+    unsafe { std::env::set_var("RUST_BACKTRACE", "0") };
+}
+
 /// A test that hangs has failed: this process is ended, and with it all that it has started.
 pub fn watchdog() {
     // A seeded fault is looked for with less patience.
     let seconds = if std::env::var_os("PROCESSING_MUTANT").is_some() { 30 } else { 300 };
-    // SAFETY: no pointers.
-    unsafe { libc::alarm(seconds) };
+    // SAFETY: no pointers. What a shell starts in the background ignores the interrupt, and so would all children.
+    unsafe {
+        libc::alarm(seconds);
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
+    }
 }

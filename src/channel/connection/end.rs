@@ -120,6 +120,17 @@ impl End {
         self.memory.is_lost(1 - self.index)
     }
 
+    /// The end is in the middle of a call of this same thread.
+    #[cold]
+    pub(crate) fn busy_error(&self) -> Error {
+        Error::new(
+            ErrorKind::InvalidState,
+            self.name(),
+            "it is used by the (de)serialisation of its own message",
+        )
+        .hint("receive the value first, then use the connection")
+    }
+
     #[cold]
     pub(crate) fn closed_error(&self) -> Error {
         if self.is_closed() {

@@ -54,9 +54,12 @@ pub fn pipe() -> Result<(Connection, Connection)> {
 pub fn pipe_in(arena: &Arena) -> Result<(Connection, Connection)> {
     let domain = arena.domain()?;
     let me = domain.me()?;
-    let object = domain.store().create_object(kind::PIPE, 0, "pipe", body_len(PIPE_LINES), |body| {
-        PipeBody::init(body, PIPE_LINES, me);
-    })?;
+    let create = || {
+        domain.store().create_object(kind::PIPE, 0, "pipe", body_len(PIPE_LINES), |body| {
+            PipeBody::init(body, PIPE_LINES, me);
+        })
+    };
+    let object = domain.with_room(create)?;
     let open = |end| End::opened(domain.clone(), object.clone(), end).map(Connection::over);
     Ok((open(0)?, open(1)?))
 }

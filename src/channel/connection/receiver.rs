@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,12 @@ impl Receiver {
         if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
     }
 
+    /// The stream; not while a message is being made into a value, by whose code this is called then.
+    #[inline(always)]
+    fn stream(&self) -> Result<RefMut<'_, Stream>> {
+        self.stream.try_borrow_mut().map_err(|_| self.end.busy_error())
+    }
+
     pub(super) fn new(end: Arc<End>) -> Self {
         let (peer, own) = end.rx();
         Self {
@@ -58,7 +64,7 @@ impl Receiver {
 
     /// Makes the reading position exact, for a new owner of the end.
     pub(super) fn settle(&self) -> Result<()> {
-        if self.stream.borrow_mut().settle() {
+        if self.stream()?.settle() {
             return Ok(());
         }
         Err(Error::new(ErrorKind::InvalidState, self.end.name(), "a long message was received in part")
@@ -132,7 +138,7 @@ impl Receiver {
     pub fn poll(&self, timeout: Duration) -> Result<bool> {
         self.end.check_process()?;
         let limits = deadline_in(timeout);
-        match self.stream.borrow_mut().wait(&limits, &self.spinner, || self.end.peer_is_gone()) {
+        match self.stream()?.wait(&limits, &self.spinner, || self.end.peer_is_gone()) {
             Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_)) => Ok(true),
             Err(_) => Ok(false),
         }
@@ -153,15 +159,14 @@ impl Receiver {
         let tag = self.tags.tag::<T>();
         let gone = || self.end.peer_is_gone();
         if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {
-            let answer = self.stream.borrow_mut().recv_words(tag, len, limits, &self.spinner, gone);
+            let answer = self.stream()?.recv_words(tag, len, limits, &self.spinner, gone);
             match answer {
                 Ok(Some(words)) => return codec::decode_words(words),
                 Ok(None) => {} // its length says that it is not a `T`: decoding it will, too
                 Err(end) => return self.value_otherwise(tag, end, limits),
             }
         }
-        let answer =
-            self.stream.borrow_mut().recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
+        let answer = self.stream()?.recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
         match answer {
             Ok(value) => value,
             Err(end) => self.value_otherwise(tag, end, limits),
@@ -193,7 +198,7 @@ impl Receiver {
     ) -> Result<V> {
         loop {
             self.expect(tag, what, limits)?;
-            match recv(&mut self.stream.borrow_mut(), &|| self.end.peer_is_gone()) {
+            match recv(&mut *self.stream()?, &|| self.end.peer_is_gone()) {
                 Ok(value) => return Ok(value),
                 Err(RecvEnd::Withdrawn) => self.check_time(limits)?,
                 Err(end) => return Err(self.nothing(end, limits)),
@@ -212,7 +217,7 @@ impl Receiver {
     fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
         self.check()?;
         loop {
-            let answer = self.stream.borrow_mut().wait(limits, &self.spinner, || self.end.peer_is_gone());
+            let answer = self.stream()?.wait(limits, &self.spinner, || self.end.peer_is_gone());
             match answer {
                 Ok((found, _)) if found == tag => return Ok(()),
                 Ok((found, len)) => return Err(self.mismatch(what, tag, found, len)),

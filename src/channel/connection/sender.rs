@@ -131,7 +131,7 @@ impl Sender {
     #[inline]
     fn bytes(&self, tag: u32, bytes: &[u8], limits: &Limits<'_>) -> Result<()> {
         self.check()?;
-        let mut stream = self.stream.borrow_mut();
+        let mut stream = self.stream.try_borrow_mut().map_err(|_| self.end.busy_error())?;
         if limits.is_try() {
             return stream.try_send(tag, bytes).map_err(|end| self.refused(end, bytes.len()));
         }

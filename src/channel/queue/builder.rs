@@ -96,7 +96,7 @@ impl<T: Message> QueueBuilder<T> {
                 format!("a capacity of {capacity} is beyond {MAX_CAPACITY}"),
             ));
         }
-        let fixed = plain_len::<T>().filter(|len| *len <= MAX_INLINE && align_of::<T::Archived>() <= 16);
+        let fixed = plain_len::<T>().filter(|len| *len <= MAX_INLINE);
         let cells = (capacity as u32).min(CELLS);
         let mut geometry = match fixed {
             Some(len) => Geometry::fixed(capacity as u32, len as u32, cells),
@@ -111,13 +111,10 @@ impl<T: Message> QueueBuilder<T> {
             geometry = geometry.aligned_to_16();
         }
         let domain = self.arena.unwrap_or_default().domain()?;
-        let object = rings::create(
-            domain.store(),
-            kind::QUEUE,
-            codec::fingerprint::<T>(),
-            &geometry,
-            self.max_message.unwrap_or(u64::MAX),
-        )?;
+        let max_message = self.max_message.unwrap_or(u64::MAX);
+        let create =
+            || rings::create(domain.store(), kind::QUEUE, codec::fingerprint::<T>(), &geometry, max_message);
+        let object = domain.with_room(create)?;
         Queue::open(object, self.strategy)
     }
 }

@@ -7,9 +7,10 @@ use crate::channel::domain::deadline_in;
 use crate::channel::errors::GetError;
 use crate::channel::message::Message;
 use crate::channel::{codec, parcel};
+use crate::error::{Error, ErrorKind};
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
-use crate::ring::frozen::Frozen;
+use crate::ring::frozen::{Frozen, FrozenBytes};
 use crate::ring::{GetFail, ParticipantId, Taken};
 
 impl<T: Message> Queue<T> {
@@ -23,8 +24,15 @@ impl<T: Message> Queue<T> {
     ///
     /// # Errors
     ///
-    /// `Closed` when the queue is closed and drained; `TypeMismatch` if the bytes are not a `T` (the message is left
-    /// where it is); `Other`.
+    /// `Closed` when the queue is closed and drained; `TypeMismatch` if the bytes are not a `T`; `Other` with kind
+    /// `Corrupt` if the type's own deserialisation refuses them. In these two the message is **consumed**: nobody else could
+    /// make more of it, and it would stop every consumer. Any other error leaves it where it is.
+    ///
+    /// # Panics
+    ///
+    /// If the type's own deserialisation does; then the message goes back, marked as redelivered, for a panic may come
+    /// from the state of this process. A message that makes every consumer panic is passed by taking it with
+    /// [`get_ref`](Self::get_ref) and dropping the lease.
     pub fn get(&self) -> Result<T, GetError> {
         self.get_within(&Limits::NONE)
     }
@@ -66,7 +74,7 @@ impl<T: Message> Queue<T> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get); the type's deserialisation is not called here but by [`Lease::to_owned`].
     pub fn get_ref(&self) -> Result<Lease<'_, T>, GetError> {
         self.lease_within(&Limits::NONE)
     }
@@ -95,28 +103,41 @@ impl<T: Message> Queue<T> {
         let Some(bytes) = taken.bytes() else {
             return self.get_block(taken);
         };
-        // An error or a panic here drops the claim: the message goes back.
-        let value = codec::decode(bytes)?;
+        // A panic in here drops the claim: the message goes back. With an error it is consumed: it would be one for all.
+        let answer = match codec::view::<T>(bytes) {
+            Ok(value) => codec::own::<T>(value).map_err(GetError::Other),
+            Err(_) => Err(GetError::TypeMismatch),
+        };
         taken.commit();
-        Ok(value)
+        answer
     }
 
     /// A message in a block, perhaps with handles.
     fn get_block(&self, taken: Taken<'_, Memory>) -> Result<T, GetError> {
         let held = self.hold(taken)?;
-        let value = parcel::open(&self.shared.domain, &held)?;
-        held.release();
-        Ok(value)
+        let answer = match codec::view::<T>(held.bytes()) {
+            Ok(value) => parcel::own::<T>(&self.shared.domain, &held, value).map_err(GetError::Other),
+            Err(_) => Err(GetError::TypeMismatch),
+        };
+        // As above; but where this process is short of something, the message waits for another.
+        if !matches!(&answer, Err(GetError::Other(error)) if is_passing(error)) {
+            held.release();
+        }
+        answer
     }
 
     fn lease_within(&self, limits: &Limits<'_>) -> Result<Lease<'_, T>, GetError> {
+        self.shared.object.expect_claims();
         // Out of its slot first: a slow holder must not hold up the ring.
         let taken = self.take(limits)?.detach();
         let redeliveries = taken.redeliveries();
         let held = self.hold(taken)?;
         match Frozen::new(held, |bytes| codec::view::<T>(bytes)) {
             Ok(value) => Ok(Lease::new(value, redeliveries, self)),
-            Err((_back, error)) => Err(error.into()),
+            Err((held, _)) => {
+                held.release();
+                Err(GetError::TypeMismatch)
+            }
         }
     }
 
@@ -163,4 +184,10 @@ impl<T: Message> Queue<T> {
         }
         if end == WaitEnd::Cancelled { Err(GetError::Cancelled) } else { answer }
     }
+}
+
+/// A condition of this process, and not a fault of the message.
+#[cold]
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Limit | ErrorKind::OutOfMemory | ErrorKind::WrongProcess)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::thread;
 
 use super::{Held, Queue};
 use crate::channel::message::Message;
@@ -14,7 +15,10 @@ use crate::ring::frozen::Frozen;
 /// It derefs to the archived value. If the process dies first, another consumer gets the message, marked
 /// [`redelivered`](Self::redelivered); [`put_back`](Self::put_back) gives it to another one at once. A lease stays in the
 /// process and on the thread's stack that took it; the queue closes for consumers only when its leases
-/// have ended.
+/// have ended. One that was forgotten (`std::mem::forget`) ends as if its holder had died, with the process's last handle of the
+/// queue or with the process.
+///
+/// A panic that unwinds through the lease gives the message back, too: the work was not done.
 #[must_use = "dropping a lease consumes its message"]
 pub struct Lease<'q, T: Message> {
     value: Option<Frozen<Held<'q>, T::Archived>>,
@@ -76,11 +80,14 @@ impl<T: Message> Drop for Lease<'_, T> {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else { return };
         let held = value.into_claim();
-        if self.queue.presence.id().is_some() {
-            held.release();
-        } else {
+        if self.queue.presence.id().is_none() {
             // A forked child: the claim is its parent's.
             std::mem::forget(held);
+        } else if thread::panicking() {
+            // The work was not done: its own drop gives the claim back.
+            drop(held);
+        } else {
+            held.release();
         }
     }
 }

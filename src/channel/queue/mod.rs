@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) object: ObjectRef,
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
+    /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed.
+    pub(crate) plain_room: usize,
     /// Last: the object goes before the domain, of which a process has one for each region.
     pub(crate) domain: Arc<Domain>,
 }
@@ -127,7 +129,8 @@ impl<T: Message> Queue<T> {
         let max_message = ring.max_message();
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
-        let shared = Arc::new(Shared { domain, object, ring, max_message });
+        let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
+        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }

@@ -52,7 +52,7 @@ impl<T: Message> Queue<T> {
     #[inline]
     fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         match plain_bytes(value) {
-            Some(bytes) if bytes.len() <= self.shared.ring.room() => self.put_bytes(bytes, limits),
+            Some(bytes) if bytes.len() <= self.shared.plain_room => self.put_bytes(bytes, limits),
             _ => self.put_encoded(value, limits),
         }
     }

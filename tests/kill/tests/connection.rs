@@ -1,7 +1,6 @@
 //! Killed in `send`, `recv` and `close` of a connection.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use processing::{Connection, Error, ErrorKind, pipe_in};
 use processing_kill_tests::case::{Case, case};

@@ -35,7 +35,10 @@ fn kinds<K: Kind>(suite: &mut Suite, kind: K) {
     suite.run(pinned(kind));
 }
 
-fn side<K: Kind>(world: &World, kind: K) -> Outcome<(Side<K>, (Queue<K::Message>,))> {
+/// What the survivor keeps, and what the victim gets.
+type Sides<K> = (Side<K>, (Queue<<K as Kind>::Message>,));
+
+fn side<K: Kind>(world: &World, kind: K) -> Outcome<Sides<K>> {
     let arena = world.arena.clone();
     let queue = Queue::builder().capacity(4).arena(&arena).build().map_err(words("queue"))?;
     for id in [1, 2, 3] {

@@ -187,12 +187,14 @@ impl Waiter {
     }
 }
 
+type Waiting = (Queue<u64>, Waiter, Arena);
+
 /// A queue, and a process that waits for its first message.
 fn with_waiter(
     world: &World,
     strategy: WaitStrategy,
     board: processing_kill_tests::board::Board,
-) -> Outcome<((Queue<u64>, Waiter, Arena), (Queue<u64>,))> {
+) -> Outcome<(Waiting, (Queue<u64>,))> {
     let arena = world.arena.clone();
     let queue =
         Queue::builder().capacity(CAPACITY).arena(&arena).wait(strategy).build().map_err(words("queue"))?;
@@ -202,7 +204,7 @@ fn with_waiter(
 }
 
 /// The victim closes a queue at which another sleeps.
-fn close() -> Case<(Queue<u64>, Waiter, Arena), (Queue<u64>,)> {
+fn close() -> Case<Waiting, (Queue<u64>,)> {
     let board = processing_kill_tests::board::Board::new();
     case(
         "close",
@@ -233,7 +235,7 @@ fn close() -> Case<(Queue<u64>, Waiter, Arena), (Queue<u64>,)> {
 }
 
 /// The victim puts a message for which another sleeps: it gets it, though the victim may not have woken it.
-fn wake(strategy: WaitStrategy) -> Case<(Queue<u64>, Waiter, Arena), (Queue<u64>,)> {
+fn wake(strategy: WaitStrategy) -> Case<Waiting, (Queue<u64>,)> {
     let board = processing_kill_tests::board::Board::new();
     let name = format!("put.wakes-{strategy:?}").to_lowercase();
     case(
@@ -313,7 +315,7 @@ fn make_room(side: &mut Side<Word>, victim: &Child) -> Outcome<()> {
 
 /// Two wait in `get`, the victim and another; one message comes, and goes to the other if the victim dies of it. A
 /// second message follows if the victim was able to take the first.
-fn get_from_empty() -> Case<(Queue<u64>, Waiter, Arena), (Queue<u64>,)> {
+fn get_from_empty() -> Case<Waiting, (Queue<u64>,)> {
     let board = processing_kill_tests::board::Board::new();
     case(
         "get.empty",
