@@ -188,7 +188,7 @@ fn a_child_that_dies_before_it_attaches_is_heard_of() {
             let p = Process::new(hold, (childs,)).start_method(method).start().expect("start");
             p.kill().expect("kill"); // long before it has unpacked its arguments, if it is started by exec
             let since = Instant::now();
-            let error = ours.recv::<u64>().expect_err("nobody is there");
+            let error = ours.recv_timeout::<u64>(Duration::from_secs(10)).expect_err("nobody is there");
             assert!(matches!(error.kind(), ErrorKind::PeerDied), "{method} {round}: {error:?}");
             assert!(since.elapsed() < Duration::from_secs(5), "{method}: {:?}", since.elapsed());
         }

@@ -102,9 +102,17 @@ pub(crate) fn send_serve(link: &Link, lifeline: BorrowedFd<'_>, keeps_exit_info:
 }
 
 /// Waits for the first order. `Ok(None)`: the creator is gone.
-pub(crate) fn receive(link: &Link, buffer: &mut [u8]) -> io::Result<Option<Order>> {
+pub(crate) fn receive(link: &Link) -> io::Result<Option<Order>> {
     let mut all = Vec::new();
+    // Most orders are short, and memory that was not touched costs a page fault a page.
+    let mut short = [0; 512];
+    let mut long = Vec::new();
     loop {
+        let mut buffer = &mut short[..];
+        if link.next_len()? > buffer.len() {
+            long.resize(MAX_RECORD, 0);
+            buffer = &mut long;
+        }
         let Received::Record(len, mut fds) = link.receive(buffer)? else { return Ok(None) };
         all.append(&mut fds);
         match buffer[..len].split_first() {
@@ -218,8 +226,7 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let fds = (0..count).map(|_| a.as_fd().try_clone_to_owned().expect("dup")).collect();
             boot(bytes.clone(), fds).pack(Some(a.as_fd())).expect("pack").send(&a).expect("send");
-            let mut buffer = vec![0; MAX_RECORD];
-            let Some(Order::Child { boot, lifeline }) = receive(&b, &mut buffer).expect("receive") else {
+            let Some(Order::Child { boot, lifeline }) = receive(&b).expect("receive") else {
                 panic!("not a boot");
             };
             assert!(lifeline.is_some());
@@ -234,14 +241,13 @@ mod tests {
     fn a_cut_or_foreign_record_is_an_error() {
         let (a, b) = Link::pair().expect("pair");
         let packed = boot(vec![1, 2, 3], Vec::new()).pack(None).expect("pack");
-        let mut buffer = vec![0; MAX_RECORD];
         for len in 1..packed.record.len() {
             a.send(&packed.record[..len], &[]).expect("send");
-            assert!(receive(&b, &mut buffer).is_err(), "{len} bytes");
+            assert!(receive(&b).is_err(), "{len} bytes");
         }
         a.send(b"hello", &[]).expect("send");
-        assert!(receive(&b, &mut buffer).is_err());
+        assert!(receive(&b).is_err());
         drop(a);
-        assert!(receive(&b, &mut buffer).expect("the end").is_none());
+        assert!(receive(&b).expect("the end").is_none());
     }
 }

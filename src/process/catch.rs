@@ -6,8 +6,8 @@ use std::panic::catch_unwind;
 use super::boot::{self, Boot, Order};
 use super::me::Me;
 use super::run::{self, Ending};
-use super::{outcome, server};
-use crate::sys::fdpass::{Link, MAX_RECORD};
+use super::{outcome, panic_text, server};
+use crate::sys::fdpass::Link;
 use crate::sys::lifeline::Held;
 use crate::sys::trampoline::Address;
 use crate::sys::{exit, hook, signal};
@@ -31,8 +31,7 @@ fn caught(link: Link) -> ! {
     // This runs where no panic may pass.
     let _ = catch_unwind(|| {
         signal::ignore_broken_pipes();
-        let mut buffer = vec![0; MAX_RECORD];
-        match boot::receive(&link, &mut buffer) {
+        match boot::receive(&link) {
             Ok(Some(Order::Serve { lifeline, keeps_exit_info })) => {
                 server::serve(link, lifeline, keeps_exit_info)
             }
@@ -56,6 +55,19 @@ pub(crate) fn start(boot: Boot, link: Link, lifeline: Held) -> ! {
     let me = Me::new(boot.name, boot.path, boot.daemon);
     let address = Address::locate(boot.place);
     run::run(me, address, boot.payload, link, lifeline, Ending::Whole)
+}
+
+/// Does what every child will need, ahead of it: what a fork server has, its children need not make.
+pub(crate) fn prepare() {
+    thread_local!(static DROPPED: Bound = const { Bound });
+    struct Bound;
+    impl Drop for Bound {
+        fn drop(&mut self) {}
+    }
+    // The C library binds what a thread's destructors need at the first of them: a search through all its symbols.
+    DROPPED.with(|_| ());
+    crate::sys::image::remember_main();
+    panic_text::install(false);
 }
 
 pub(crate) fn refuse(link: &Link, why: &str) -> ! {

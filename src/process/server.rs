@@ -24,8 +24,9 @@ use super::boot::{self, Order};
 use super::{catch, outcome, run};
 use crate::sync::mutant;
 use crate::sys::child::{PidFd, Reaped, Status};
-use crate::sys::fdpass::{Link, MAX_RECORD, Received};
-use crate::sys::fork::{self, Forked, Refused};
+use crate::sys::fdpass::{Link, Received};
+use crate::sys::fork::{self, Alone, Forked, Refused};
+use crate::sys::lifeline::{self, Prepared};
 use crate::sys::{exit, signal};
 
 /// Asks for one more child.
@@ -51,6 +52,10 @@ struct Server {
     keeps_exit_info: bool,
     /// The children whose status is relayed.
     relayed: Vec<Relayed>,
+    /// Once there was one thread there is one for good: a server runs nothing that starts others.
+    alone: Option<Alone>,
+    /// Opened for the next child.
+    next_lifeline: Option<Prepared>,
 }
 
 /// A child whose status the creator cannot ask the kernel for.
@@ -66,11 +71,18 @@ pub(crate) fn serve(control: Link, lifeline: OwnedFd, keeps_exit_info: bool) -> 
         signal::ignore_children();
     }
     signal::hold_group_signals();
-    let mut server = Server { control, lifeline, keeps_exit_info, relayed: Vec::new() };
+    catch::prepare();
+    let mut server =
+        Server { control, lifeline, keeps_exit_info, relayed: Vec::new(), alone: None, next_lifeline: None };
     let mut buffer = [0; 16];
     loop {
         server.relay();
-        match server.control.try_receive(&mut buffer) {
+        let received = if server.relayed.is_empty() {
+            server.control.receive(&mut buffer)
+        } else {
+            server.control.try_receive(&mut buffer)
+        };
+        match received {
             Ok(Received::Record(..)) => {
                 if let Some(link) = server.fork_ahead() {
                     become_child(server, link)
@@ -85,10 +97,15 @@ pub(crate) fn serve(control: Link, lifeline: OwnedFd, keeps_exit_info: bool) -> 
 }
 
 /// In the forked child: a process of its own, that keeps nothing of the server's.
-fn become_child(server: Server, link: Link) -> ! {
-    signal::heed_children();
+fn become_child(mut server: Server, link: Link) -> ! {
+    if server.keeps_exit_info {
+        signal::heed_children();
+    }
     signal::hold_nothing();
-    let held = run::hold_lifeline(server.lifeline.as_fd(), &link);
+    let held = match server.next_lifeline.take().map(Prepared::hold) {
+        Some(Ok(held)) => held, // a creator that has gone by now is noticed by the link, and before the target runs
+        _ => run::hold_lifeline(server.lifeline.as_fd(), &link),
+    };
     // Else children would keep the server's socket, and each other's, open.
     if mutant::on("process.children_keep_sockets") {
         std::mem::forget(server);
@@ -96,9 +113,7 @@ fn become_child(server: Server, link: Link) -> ! {
         drop(server);
     }
     let _ = link.send(READY, &[]); // the creator may be gone: the next look says so
-    // The page faults of the first use are paid here, ahead of need.
-    let mut buffer = vec![1; MAX_RECORD];
-    match boot::receive(&link, &mut buffer) {
+    match boot::receive(&link) {
         Ok(Some(Order::Child { boot, .. })) => catch::start(boot, link, held),
         Ok(_) => exit::now(0), // not needed any more
         Err(error) => catch::refuse(&link, &format!("the arguments did not arrive: {error}")),
@@ -147,12 +162,20 @@ impl Server {
 
     fn try_fork_ahead(&mut self) -> io::Result<Option<Link>> {
         let (creators, childs) = Link::pair()?;
-        let pid = match fork::fork() {
+        self.next_lifeline = Some(lifeline::prepare(self.lifeline.as_fd())?);
+        let alone = match self.alone {
+            Some(alone) => Ok(alone),
+            None => fork::alone(),
+        };
+        self.alone = alone.as_ref().ok().copied();
+        let forked = alone.and_then(fork::fork_alone);
+        let pid = match forked {
             Ok(Forked::Child) => return Ok(Some(childs)),
             Ok(Forked::Parent { child }) => child,
             Err(Refused::Threads(_)) => return Err(io::Error::from_raw_os_error(THREADS)),
             Err(Refused::Os(error)) => return Err(error),
         };
+        self.next_lifeline = None; // the child's now
         // If a step fails from here on, the creator's end closes, and the child ends by that.
         let pidfd = PidFd::open(pid)?;
         self.answer(pid, 0, &[pidfd.as_fd(), creators.as_fd()]);

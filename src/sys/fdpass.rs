@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair, sockopt,
 };
 
 use super::clock;
@@ -113,6 +113,19 @@ impl Link {
     /// Takes one record, waiting for it. `buffer` holds [`MAX_RECORD`] bytes.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.take(buffer, RecvFlags::CMSG_CLOEXEC)
+    }
+
+    /// Waits for the next record; its length, 0 at the end. For who would have to touch a buffer for any length.
+    pub fn next_len(&self) -> io::Result<usize> {
+        loop {
+            let mut nothing: [u8; 0] = [];
+            match recv(&self.0, &mut nothing[..], RecvFlags::PEEK | RecvFlags::TRUNC) {
+                Ok((_, len)) => return Ok(len),
+                Err(Errno::INTR) => {}
+                Err(Errno::CONNRESET) => return Ok(0),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Takes one record if there is one.

@@ -31,13 +31,26 @@ pub fn threads() -> io::Result<u64> {
     Ok(rustix::fs::stat("/proc/self/task")?.st_nlink.saturating_sub(2))
 }
 
+/// This process had one thread, and nothing in it that starts another.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone(());
+
+/// Looks whether this process has one thread.
+pub fn alone() -> Result<Alone, Refused> {
+    match threads() {
+        Ok(1) => Ok(Alone(())),
+        Ok(more) => Err(Refused::Threads(more)),
+        Err(error) => Err(Refused::Os(error)),
+    }
+}
+
 /// Forks a process that has one thread.
 pub fn fork() -> Result<Forked, Refused> {
-    match threads() {
-        Ok(1) => {}
-        Ok(more) => return Err(Refused::Threads(more)),
-        Err(error) => return Err(Refused::Os(error)),
-    }
+    fork_alone(alone()?)
+}
+
+/// Forks a process that runs only this library's code since it was found to have one thread.
+pub fn fork_alone(_: Alone) -> Result<Forked, Refused> {
     kill::point();
     // SAFETY: this is the only thread.
     match unsafe { libc::fork() } {

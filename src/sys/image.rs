@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
+use std::sync::OnceLock;
 
 /// A place in a loaded image: which build of which image, and the distance from its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,8 +172,37 @@ pub fn place_of(address: usize) -> Option<Place> {
     place
 }
 
+/// The executable, looked up ahead of need: in a fork server, for all its children.
+static MAIN: OnceLock<Main> = OnceLock::new();
+
+struct Main {
+    build: u64,
+    base: usize,
+    /// Its segments of code: start, length.
+    code: Vec<(usize, usize)>,
+}
+
+/// Looks the executable up, so that [`address_of`] need not. Images do not move.
+pub fn remember_main() {
+    each_image(|image| {
+        let code = image.headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0);
+        let code = code.map(|h| (image.base.wrapping_add(h.p_vaddr as usize), h.p_memsz as usize)).collect();
+        let _ = MAIN.set(Main { build: image.build(), base: image.base, code });
+        true // the executable is the first
+    });
+}
+
+fn in_main(place: Place) -> Option<usize> {
+    let main = MAIN.get().filter(|main| main.build == place.build)?;
+    let address = main.base.wrapping_add(place.offset as usize);
+    main.code.iter().any(|&(start, len)| address >= start && address - start < len).then_some(address)
+}
+
 /// The address of `place` in this process, if an image of that build is loaded and has code there.
 pub fn address_of(place: Place) -> Option<usize> {
+    if let Some(address) = in_main(place) {
+        return Some(address);
+    }
     let mut found = None;
     each_image(|image| {
         let address = image.base.wrapping_add(place.offset as usize);

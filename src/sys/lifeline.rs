@@ -45,12 +45,39 @@ impl Lifeline {
 #[derive(Debug)]
 pub struct Held(OwnedFd);
 
-/// Asks the kernel for SIGTERM to this process when the creator is gone. `Ok(None)`: it is gone already.
-pub fn hold(read: BorrowedFd<'_>) -> io::Result<Option<Held>> {
+/// A lifeline that will be a child's, opened by who forks it: all but the name of the one who gets the signal.
+#[derive(Debug)]
+pub struct Prepared(OwnedFd);
+
+/// Opens the lifeline once more, for a child that is to be forked.
+pub fn prepare(read: BorrowedFd<'_>) -> io::Result<Prepared> {
+    let own = open(read)?;
+    // Nobody is its owner yet, so that nobody gets the signal.
+    control(&own, F_SETSIG, libc::SIGTERM)?;
+    if !mutant::on("process.lifeline_not_armed") {
+        control(&own, libc::F_SETFL, libc::O_NONBLOCK | libc::O_ASYNC)?;
+    }
+    Ok(Prepared(own))
+}
+
+impl Prepared {
+    /// In the child: makes it its own. If the creator has gone by now, it says nothing: [`Held::broken`] tells.
+    pub fn hold(self) -> io::Result<Held> {
+        control(&self.0, libc::F_SETOWN, rustix::process::getpid().as_raw_nonzero().get())?;
+        Ok(Held(self.0))
+    }
+}
+
+fn open(read: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", read.as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     kill::point();
-    let own = rustix::fs::open(path, flags, Mode::empty())?;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Asks the kernel for SIGTERM to this process when the creator is gone. `Ok(None)`: it is gone already.
+pub fn hold(read: BorrowedFd<'_>) -> io::Result<Option<Held>> {
+    let own = open(read)?;
     // The order matters: whom and what first, and only then the switch.
     control(&own, libc::F_SETOWN, rustix::process::getpid().as_raw_nonzero().get())?;
     control(&own, F_SETSIG, libc::SIGTERM)?;

@@ -26,10 +26,8 @@ pub struct Options {
 const STEP_SECONDS: u64 = 900;
 /// An example is a program that a reader tries: it ends soon.
 const EXAMPLE_SECONDS: u64 = 60;
-/// All loom models together, on all cores.
-const LOOM_SECONDS: u64 = 240;
-/// The most that one loom model may take of it.
-const MODEL_SECONDS: u64 = 60;
+/// The most that one loom model may explore. Most end in a second.
+const MODEL_SECONDS: u64 = 40;
 
 const STEPS: &[Step] = &[
     ("fmt", fmt),
@@ -128,9 +126,7 @@ fn states() -> Result<()> {
 
 fn loom() -> Result<()> {
     let models = loom_tests::all_cases(&loom_tests::build_loom()?, "")?;
-    let share = LOOM_SECONDS * crate::cases::cores() as u64 / models.len().max(1) as u64;
-    let bounds = Bounds { preemptions: 2, explore: share.clamp(5, MODEL_SECONDS), deep: false };
-    loom_tests::explore(models, &bounds)
+    loom_tests::explore(models, &Bounds { preemptions: 2, explore: MODEL_SECONDS, deep: false })
 }
 
 fn examples() -> Result<()> {
