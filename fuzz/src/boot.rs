@@ -24,13 +24,9 @@ fn descriptors(count: u8, content: &[u8]) -> Vec<OwnedFd> {
 }
 
 fn file(content: &[u8]) -> Option<OwnedFd> {
-    let mut file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(format!("/dev/shm/processing-fuzz-{}", std::process::id()))
-        .ok()?;
-    let _ = std::fs::remove_file(format!("/dev/shm/processing-fuzz-{}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("processing-fuzz-{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).ok()?;
+    let _ = std::fs::remove_file(&path);
     file.write_all(content).ok()?;
     Some(file.into())
 }

@@ -27,6 +27,14 @@ pub struct Snapshot {
     named: BTreeSet<String>,
 }
 
+impl Snapshot {
+    /// Whether `after` is the same. A name that has gone is another program's, which runs beside this one.
+    pub fn is_like(&self, after: &Self) -> bool {
+        let named = after.named.intersection(&self.named).cloned().collect();
+        after.named.is_subset(&self.named) && *after == Self { named, ..self.clone() }
+    }
+}
+
 impl World {
     pub fn new() -> Outcome<Self> {
         let arena = Arena::builder().limit(64 << 20).build().map_err(words("arena"))?;
@@ -63,7 +71,6 @@ fn count(folder: &str) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// Names that could be this test's: others may come and go beside it.
 fn names(folder: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let path = |entry: std::io::Result<fs::DirEntry>| Some(entry.ok()?.path().display().to_string());
