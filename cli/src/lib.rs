@@ -5,8 +5,6 @@
 //! - [`measure`]: the method: pinned processes, interleaved rounds, ratios, one JSON object a pair.
 //!   The program in `benches/peers` measures the queues of other projects with it.
 #![deny(unsafe_code)]
-// The facade that the lint protects is the library's: the raw limits measured here must not go through it.
-#![allow(clippy::disallowed_types)]
 
 pub mod measure;
 pub mod speed;
