@@ -63,7 +63,9 @@ impl From<io::Error> for Unavailable {
 }
 
 /// How many children wait forked ahead, between starts. Each costs little more than its page tables.
-const KEEP_AHEAD: usize = 1;
+///
+/// With two, a start right after a join does not wait for the server, which that join's start has set to work.
+const KEEP_AHEAD: usize = 2;
 
 impl ForkServer {
     /// Starts the server: this executable once more.
