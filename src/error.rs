@@ -44,6 +44,14 @@ pub enum ErrorKind {
     WrongProcess,
     /// The child ended with a panic or an error.
     ChildFailed,
+    /// The owner of a lock died with it.
+    OwnerDied,
+    /// The owner of a lock died with it, and who inherited it gave up.
+    Poisoned,
+    /// The calling thread would wait for itself.
+    Deadlock,
+    /// The calling thread does not have what it wants to give back or to use.
+    NotOwner,
     /// The wait was cancelled.
     Cancelled,
     /// The mechanism is missing on this system.

@@ -104,6 +104,9 @@ mod exit;
 mod channel;
 
 #[cfg(not(loom))]
+mod locks;
+
+#[cfg(not(loom))]
 mod process;
 
 #[cfg(not(loom))]
@@ -117,6 +120,12 @@ pub use channel::{
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
 pub use exit::Exit;
+#[cfg(not(loom))]
+pub use locks::{
+    AcquireError, BoundedSemaphore, Condition, ConditionBuilder, ConditionGuard, Event, Lock, LockGuard,
+    Locked, LockedGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore, SemaphoreBuilder, SemaphoreError,
+    SyncBuilder,
+};
 pub use prim::spin::WaitStrategy;
 #[cfg(all(not(loom), feature = "internals"))]
 #[doc(hidden)]

@@ -85,6 +85,7 @@
 //! | a | the operation under way | yes | no |
 //! | b | blocks: PRIVATE(d) -> DYING(d); SENT(d) whose slot is W(t, d) -> DYING(d); each DYING(d): slot R(t, d) -> E(t + N), cell HELD(d) that names it -> FREE | yes | of its own rings |
 //! | c, d, e | cells, slots, redeliver epoch and wake-ups of each ring that d was attached to | yes | of its own rings |
+//! | after e | what one alone may return of objects that count (the permits of a semaphore) | yes | no |
 //! | f | CLAIM(d) chunks | yes | no |
 //! | g | DYING(d) blocks: children dropped, freed | yes | no |
 //! | h | INIT(d), DYING(d) objects | yes | no |
@@ -109,6 +110,10 @@ pub mod own;
 #[cfg(not(loom))]
 mod block;
 #[cfg(not(loom))]
+mod body;
+#[cfg(not(loom))]
+mod body_rows;
+#[cfg(not(loom))]
 pub mod fsck;
 #[cfg(not(loom))]
 mod handle;
@@ -131,6 +136,10 @@ mod words;
 
 #[cfg(not(loom))]
 pub use block::{Block, BlockView};
+#[cfg(not(loom))]
+pub use body::Body;
+#[cfg(not(loom))]
+pub use body_rows::BodyRows;
 #[cfg(not(loom))]
 pub use fsck::FsckReport;
 #[cfg(not(loom))]

@@ -360,6 +360,7 @@ impl Arena {
             // Before the reference goes: killed in here, the reaper does it.
             if table.claimed.remove(&held.view.id) {
                 self.rings.repair(self, &held.view, self.me.id, &|| true);
+                self.rings.repair_alone(self, &held.view, self.me.id);
             }
         }
         let outcome = count::remove(self, self.me.id, held.place);

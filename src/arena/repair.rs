@@ -39,6 +39,9 @@ impl Arena {
         let blocks = self.repair_blocks(d, &attached, &still);
         self.repair_rings(d, &attached, &still);
         if exclusive {
+            for view in attached.views.values() {
+                self.rings.repair_alone(self, view, d);
+            }
             self.repair_chunks(d);
             self.bury_all(d, &blocks);
             self.repair_objects(d);

@@ -28,6 +28,12 @@ pub trait Rings: Sync {
     /// Lease cells, then slots of `who`, then the redeliver epoch, always, then all sleepers are woken.
     fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool);
 
+    /// What one alone may do for `who`: its reaper, or `who` itself when its last reference goes. It follows
+    /// [`repair`](Self::repair); helpers do not call it, so that permits which are counted come back once.
+    fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
+        let _ = (arena, object, who);
+    }
+
     /// Every block that a slot or a lease cell names, whatever its state but empty. At teardown nobody else
     /// uses the object; `fsck` asks at rest.
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64));

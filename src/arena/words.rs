@@ -7,8 +7,13 @@
 
 use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::chunk::ChunkEntry;
+use crate::layout::condition::{ConditionBody, ConditionCell};
+use crate::layout::event::EventBody;
+use crate::layout::lock::LockBody;
+use crate::layout::locked::LockedBody;
 use crate::layout::object::{ArenaControl, ObjectEntry};
 use crate::layout::reference::{ReferenceControl, ReferenceEntry};
+use crate::layout::semaphore::{Lane, SemaphoreBody};
 use crate::region::Shared;
 
 // SAFETY: repr(C), AtomicU64 only.
@@ -25,3 +30,17 @@ unsafe impl Shared for ArenaControl {}
 unsafe impl Shared for ReferenceEntry {}
 // SAFETY: repr(C), AtomicU64 only.
 unsafe impl Shared for ReferenceControl {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for LockBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for LockedBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for SemaphoreBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for Lane {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for ConditionBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ConditionCell {}
+// SAFETY: repr(C), AtomicU32 only.
+unsafe impl Shared for EventBody {}

@@ -117,6 +117,18 @@ static KNOWN: Mutex<Vec<Weak<arena::Arena>>> = Mutex::new(Vec::new());
 /// lives, so that no sweep finds it. The layer above knows who has ended.
 static LOOK: OnceLock<fn()> = OnceLock::new();
 
+/// The name of the calling process, where it is not the main one.
+static PROCESS: Mutex<Option<String>> = Mutex::new(None);
+
+/// The calling process is called so from now on, in all its arenas.
+pub(crate) fn name_process(name: &str) {
+    *PROCESS.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    for store in known.iter().filter_map(Weak::upgrade) {
+        let _ = store.region().set_name(name); // a stranger's is not ours
+    }
+}
+
 /// Has `look` called wherever this process looks for the dead, on any thread. It must not do so itself.
 pub(crate) fn look_also(look: fn()) {
     let _ = LOOK.set(look); // the one caller sets the same each time
@@ -139,6 +151,9 @@ impl Domain {
         if let Some(store) = found.find(|store| store.region().id() == region.id()) {
             return Ok(Self::over(store));
         }
+        let name = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        region.set_name(name.as_deref().unwrap_or("MainProcess"))?;
+        drop(name);
         let store = arena::Arena::new(region, &Rooms)?;
         known.push(Arc::downgrade(&store));
         Ok(Self::over(store))

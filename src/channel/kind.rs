@@ -4,3 +4,15 @@
 pub(crate) const QUEUE: u32 = 1;
 /// A pipe: the body is a `layout::pipe`.
 pub(crate) const PIPE: u32 = 2;
+/// A lock: the body is a `layout::lock`.
+pub(crate) const LOCK: u32 = 3;
+/// A recursive lock: the same body.
+pub(crate) const RLOCK: u32 = 4;
+/// A locked value: the body is a `layout::locked`, which begins with a lock.
+pub(crate) const LOCKED: u32 = 8;
+/// A semaphore, bounded or not: the body is a `layout::semaphore`.
+pub(crate) const SEMAPHORE: u32 = 5;
+/// A condition: the body is a `layout::condition`.
+pub(crate) const CONDITION: u32 = 6;
+/// An event: the body is a `layout::event`.
+pub(crate) const EVENT: u32 = 7;

@@ -1,10 +1,19 @@
-//! What the arena asks about queues and pipes when somebody died, and at teardown.
+//! What the arena asks about queues, pipes and locks when somebody died, and at teardown.
 
-use super::kind;
+use super::waiters::Waiters;
+use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
 use crate::layout::ParticipantId;
+use crate::layout::event::EventBody;
+use crate::layout::lock::LockBody;
+use crate::layout::semaphore::{Lane, SemaphoreBody, max_of};
+use crate::prim::condition::RawCondition;
+use crate::prim::event::RawEvent;
+use crate::prim::lock::RawLock;
+use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
+use crate::sync::atomic::Ordering;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +53,23 @@ impl Rings for Rooms {
                     pipe.repair(who, still);
                 }
             }
+            kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
+            kind::CONDITION => {
+                if let Ok(waiters) = Waiters::attach(arena.region(), object) {
+                    RawCondition::new(&waiters).repair(who, still);
+                }
+            }
+            kind::EVENT if object.body_len() >= size_of::<EventBody>() as u64 => {
+                let body: &EventBody = arena.region().at(object.body_offset());
+                RawEvent::new(&body.word).repair();
+            }
             _ => {}
+        }
+    }
+
+    fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
+        if object.kind() == kind::SEMAPHORE {
+            repair_semaphore(arena, object, who);
         }
     }
 
@@ -55,5 +80,44 @@ impl Rings for Rooms {
         if let Ok(ring) = ring_of(arena, object) {
             ring.for_each_block(|_, reference| each(reference));
         }
+    }
+}
+
+/// What the dead had becomes an orphan, whose next owner is told who it was.
+fn repair_lock(arena: &Arena, object: &ObjectView, dead: ParticipantId, still: &dyn Fn() -> bool) {
+    if object.body_len() < size_of::<LockBody>() as u64 {
+        return;
+    }
+    let body: &LockBody = arena.region().at(object.body_offset());
+    let bury = |word| obituary::write(arena.region(), body, word, dead);
+    RawLock::new(&body.word).repair(dead, still, &bury);
+}
+
+/// The permits that the dead held are free again.
+fn repair_semaphore(arena: &Arena, object: &ObjectView, dead: ParticipantId) {
+    let Some(rows) = object.body_len().checked_sub(size_of::<SemaphoreBody>() as u64) else { return };
+    let body: &SemaphoreBody = arena.region().at(object.body_offset());
+    let count = u64::from(body.lanes.load(Ordering::Relaxed)).min(rows / size_of::<Lane>() as u64);
+    let lanes = RegionLanes { arena, object, count: count as u32 };
+    let max = max_of(body.bound.load(Ordering::Relaxed));
+    RawSemaphore::new(&body.word, &body.event, max, &lanes).repair(dead);
+}
+
+/// The lanes of a semaphore that this process need not have open.
+struct RegionLanes<'a> {
+    arena: &'a Arena,
+    object: &'a ObjectView,
+    count: u32,
+}
+
+impl Lanes for RegionLanes<'_> {
+    fn count(&self) -> u32 {
+        self.count
+    }
+
+    fn lane(&self, number: u32) -> Option<&Lane> {
+        let index = number.checked_sub(1).filter(|index| *index < self.count)?;
+        let at = size_of::<SemaphoreBody>() + index as usize * size_of::<Lane>();
+        Some(self.arena.region().at(self.object.body_offset() + at as u64))
     }
 }

@@ -3,7 +3,10 @@
 
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{REFERENCE_SIZE, REFERENCES};
-use super::{block, chunk, header, object, participant, pipe, reference, ring, stream};
+use super::{
+    block, chunk, condition, event, header, lock, locked, object, participant, pipe, reference, ring,
+    semaphore, stream,
+};
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
 pub const fn mix(hash: u64, value: u64) -> u64 {
@@ -53,5 +56,10 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, ring::SHAPE);
     hash = mix_all(hash, stream::SHAPE);
     hash = mix_all(hash, pipe::SHAPE);
+    hash = mix_all(hash, lock::SHAPE);
+    hash = mix_all(hash, locked::SHAPE);
+    hash = mix_all(hash, semaphore::SHAPE);
+    hash = mix_all(hash, condition::SHAPE);
+    hash = mix_all(hash, event::SHAPE);
     hash
 };

@@ -6,13 +6,18 @@
 
 pub mod block;
 pub mod chunk;
+pub mod condition;
+pub mod event;
 pub mod hash;
 pub mod header;
+pub mod lock;
+pub mod locked;
 pub mod object;
 pub mod participant;
 pub mod pipe;
 pub mod reference;
 pub mod ring;
+pub mod semaphore;
 pub mod stream;
 
 pub use participant::ParticipantId;

@@ -27,7 +27,7 @@
 //! - A publisher killed between its data and its notification wakes nobody: repair wakes all.
 //! - A woken waiter that is stopped takes the wake-up with it; so every sleep is bounded by a backstop.
 
-use crate::prim::limits::{BACKSTOP_MAX, BACKSTOP_MIN, Limits};
+use crate::prim::limits::{BACKSTOP_MAX, BACKSTOP_MIN, Limits, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::fence;
@@ -356,17 +356,6 @@ impl Backstop {
             self.at = now() + self.period;
         }
     }
-}
-
-#[cfg(not(loom))]
-fn now() -> u64 {
-    crate::sys::clock::now()
-}
-
-/// Time does not pass in a model.
-#[cfg(loom)]
-fn now() -> u64 {
-    0
 }
 
 #[cfg(all(test, not(loom)))]

@@ -41,6 +41,22 @@ impl Limits<'_> {
     pub fn expired(&self, now: u64) -> bool {
         self.deadline.is_some_and(|at| now >= at)
     }
+
+    /// Why a wait must end though nothing came.
+    pub fn ended(&self) -> Option<WaitEnd> {
+        if self.cancelled() {
+            Some(WaitEnd::Cancelled)
+        } else if self.is_try() || self.deadline.is_some_and(|at| now() >= at) {
+            Some(WaitEnd::TimedOut)
+        } else {
+            None
+        }
+    }
+
+    /// The end of a sleep that must not outlast `backstop`.
+    pub fn until(&self, backstop: u64) -> u64 {
+        self.deadline.map_or(backstop, |at| at.min(backstop))
+    }
 }
 
 /// How a wait ended.
@@ -83,6 +99,18 @@ impl Backstop {
         self.at = now.saturating_add(self.step);
         true
     }
+}
+
+/// CLOCK_MONOTONIC, in nanoseconds.
+#[cfg(not(loom))]
+pub fn now() -> u64 {
+    crate::sys::clock::now()
+}
+
+/// Time does not pass in a model.
+#[cfg(loom)]
+pub fn now() -> u64 {
+    0
 }
 
 #[cfg(all(test, not(loom)))]

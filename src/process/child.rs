@@ -149,7 +149,7 @@ impl Child {
         let mut backstop = BACKSTOP_MIN;
         loop {
             let (pidfd, status) = match &*self.state() {
-                State::Ended(_) => return Ok(true),
+                State::Ended(_) => break,
                 State::Running { pidfd, status, .. } => (Arc::clone(pidfd), *status),
                 State::Elsewhere => return Ok(false),
             };
@@ -164,17 +164,23 @@ impl Child {
             let until = turn(limits, &mut backstop);
             let ended = pidfd.wait(event, until).map_err(|cause| Error::os(self.object(), "poll", cause))?;
             if ended && self.collect(until)? {
-                // The kernel has said that it is gone: what it left in the arenas is repaired at once.
-                let seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(seat) = seat {
-                    seat.over();
-                }
-                tree::remove(self);
-                return Ok(true);
+                break;
             }
             if limits.deadline.is_some_and(|at| at == 0 || clock::now() >= at) {
                 return Ok(false);
             }
+        }
+        self.bury();
+        Ok(true)
+    }
+
+    /// The kernel has said that it is gone: what it left in the arenas is repaired at once. Whoever returns from a wait
+    /// finds that done, also if another thread does it: hence the lock, for as long as it takes.
+    fn bury(&self) {
+        let mut seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seat) = seat.take() {
+            seat.over();
+            tree::remove(self);
         }
     }
 

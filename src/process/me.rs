@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::channel::domain;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// The calling process, as its creator named it.
@@ -26,7 +27,9 @@ impl Me {
         self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Of the calling process alone.
     pub(crate) fn set_name(&self, name: String) {
+        domain::name_process(&name);
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
@@ -55,5 +58,6 @@ pub(crate) fn me() -> Arc<Me> {
 
 /// In a child, first of all.
 pub(crate) fn become_child(child: Me) {
+    domain::name_process(&child.name());
     *ME.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(child));
 }

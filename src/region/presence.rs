@@ -19,6 +19,8 @@ use crate::sys::wipe::WipedWord;
 pub struct Presence {
     word: NonNull<AtomicU64>,
     me: Me,
+    /// What the word says while it is true.
+    bits: u64,
     _page: Arc<WipedWord>,
 }
 
@@ -29,7 +31,12 @@ unsafe impl Sync for Presence {}
 
 impl Presence {
     pub(super) fn new(page: Arc<WipedWord>, me: Me) -> Self {
-        Self { word: NonNull::from(page.word()), me, _page: page }
+        Self { word: NonNull::from(page.word()), me, bits: me.to_bits(), _page: page }
+    }
+
+    /// Who made the handle.
+    pub fn me(&self) -> Me {
+        self.me
     }
 
     /// This participant, if the calling process is still it: not in a forked copy, not after
@@ -38,7 +45,7 @@ impl Presence {
     pub fn id(&self) -> Option<ParticipantId> {
         // SAFETY: see the module.
         let now = unsafe { self.word.as_ref() }.load(Ordering::Relaxed);
-        (now == self.me.to_bits()).then_some(self.me.id)
+        (now == self.bits).then_some(self.me.id)
     }
 
     /// [`id`](Self::id), or the error that names the region.

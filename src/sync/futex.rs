@@ -2,7 +2,7 @@
 //!
 //! Shared futexes only: the process-private form would never meet a waiter of another process.
 
-use super::atomic::AtomicU32;
+use super::atomic::{AtomicU32, AtomicU64};
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,34 @@ pub fn wake(word: &AtomicU32, count: u32) -> u32 {
     crate::sys::futex::wake(word, count)
 }
 
+/// [`wait`] on the low half of a word.
+#[cfg(not(loom))]
+#[cold]
+pub fn wait_low(word: &AtomicU64, expected: u32, deadline: Option<u64>) -> Wake {
+    super::kill::point();
+    crate::sys::futex::wait_low(word, expected, deadline)
+}
+
+/// [`wake`] on the low half of a word.
+#[cfg(not(loom))]
+#[cold]
+pub fn wake_low(word: &AtomicU64, count: u32) -> u32 {
+    super::kill::point();
+    crate::sys::futex::wake_low(word, count)
+}
+
+/// Stores `value` (below 2048) into the low half of a word and wakes at most `count` sleepers on it, in one step: nobody
+/// who looks after the store falls asleep before the wake-up, and whoever is killed has done both or neither. How many
+/// woke.
+#[cfg(not(loom))]
+#[cold]
+pub fn store_low_and_wake(word: &AtomicU64, value: u32, count: u32) -> u32 {
+    super::kill::point();
+    crate::sys::futex::store_low_and_wake(word, value, count)
+}
+
 #[cfg(loom)]
-pub use model::{wait, wake};
+pub use model::{store_low_and_wake, wait, wait_low, wake, wake_low};
 
 /// The futex under loom: compare under a lock, then wait; one bucket a word, found by its address.
 #[cfg(loom)]
@@ -41,8 +67,9 @@ mod model {
 
     use loom::sync::{Arc, Condvar, Mutex};
 
-    use super::{AtomicU32, Wake};
+    use super::{AtomicU32, AtomicU64, Wake};
     use crate::sync::atomic::Ordering;
+    use crate::sync::kill;
 
     struct Bucket {
         /// (sleepers, wake-ups not yet taken)
@@ -54,8 +81,7 @@ mod model {
         static ref BUCKETS: Mutex<HashMap<usize, Arc<Bucket>>> = Mutex::new(HashMap::new());
     }
 
-    fn bucket(word: &AtomicU32) -> Arc<Bucket> {
-        let key = std::ptr::from_ref(word).addr();
+    fn bucket(key: usize) -> Arc<Bucket> {
         let mut buckets = BUCKETS.lock().unwrap();
         buckets
             .entry(key)
@@ -63,11 +89,31 @@ mod model {
             .clone()
     }
 
+    fn address<T>(word: &T) -> usize {
+        std::ptr::from_ref(word).addr()
+    }
+
     /// Deadlines are not modelled: a model that needs one passes it as a separate thread.
     pub fn wait(word: &AtomicU32, expected: u32, _deadline: Option<u64>) -> Wake {
-        let bucket = bucket(word);
+        wait_while(address(word), || word.load(Ordering::Relaxed) == expected)
+    }
+
+    pub fn wait_low(word: &AtomicU64, expected: u32, _deadline: Option<u64>) -> Wake {
+        wait_while(address(word), || word.load(Ordering::Relaxed) as u32 == expected)
+    }
+
+    fn wait_while(key: usize, same: impl FnOnce() -> bool) -> Wake {
+        kill::point();
+        let end = sleep(key, same);
+        // Also between the wake-up and the next look.
+        kill::point();
+        end
+    }
+
+    fn sleep(key: usize, same: impl FnOnce() -> bool) -> Wake {
+        let bucket = bucket(key);
         let mut state = bucket.state.lock().unwrap();
-        if word.load(Ordering::Relaxed) != expected {
+        if !same() {
             return Wake::Changed;
         }
         state.0 += 1;
@@ -79,8 +125,40 @@ mod model {
     }
 
     pub fn wake(word: &AtomicU32, count: u32) -> u32 {
-        let bucket = bucket(word);
+        wake_after(address(word), count, || ())
+    }
+
+    pub fn wake_low(word: &AtomicU64, count: u32) -> u32 {
+        wake_after(address(word), count, || ())
+    }
+
+    /// The kernel's store promises no order: a caller that needs one runs a fence.
+    pub fn store_low_and_wake(word: &AtomicU64, value: u32, count: u32) -> u32 {
+        wake_after(address(word), count, || {
+            // Of the half that the kernel does not touch, only who has the word changes anything: and that is the caller.
+            // The flags of the other half may come meanwhile, and are overwritten.
+            let mut seen = word.load(Ordering::Relaxed);
+            loop {
+                let next = seen >> 32 << 32 | u64::from(value);
+                match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => break,
+                    Err(now) => seen = now,
+                }
+            }
+        })
+    }
+
+    fn wake_after(key: usize, count: u32, first: impl FnOnce()) -> u32 {
+        kill::point();
+        let woken = wake_whole(key, count, first);
+        kill::point();
+        woken
+    }
+
+    fn wake_whole(key: usize, count: u32, first: impl FnOnce()) -> u32 {
+        let bucket = bucket(key);
         let mut state = bucket.state.lock().unwrap();
+        first();
         let woken = state.0.min(count);
         state.0 -= woken;
         state.1 += woken;

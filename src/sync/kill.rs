@@ -1,6 +1,7 @@
 //! Kill points: a test arms the process to end itself with SIGKILL before its k-th shared operation.
 //!
-//! Without the feature `kill-points` a point is nothing at all.
+//! Without the feature `kill-points` a point is nothing at all. Under loom a thread is armed instead, and ends by a panic before
+//! its k-th futex call: loom's own words have no points.
 
 #[cfg(all(feature = "kill-points", not(loom)))]
 #[allow(
@@ -46,7 +47,40 @@ mod imp {
     }
 }
 
-#[cfg(not(all(feature = "kill-points", not(loom))))]
+#[cfg(loom)]
+mod imp {
+    use core::cell::Cell;
+
+    loom::thread_local! {
+        static LEFT: Cell<u64> = Cell::new(u64::MAX);
+    }
+
+    /// What an armed thread panics with.
+    #[derive(Debug)]
+    pub struct Killed;
+
+    /// The calling thread ends before point `k` (the first is 0).
+    pub fn arm(k: u64) {
+        LEFT.with(|left| left.set(k));
+    }
+
+    /// It lives for ever.
+    pub fn disarm() {
+        arm(u64::MAX);
+    }
+
+    /// One shared operation is about to happen.
+    pub fn point() {
+        let left = LEFT.with(|left| left.replace(left.get().saturating_sub(1)));
+        match left {
+            0 => std::panic::resume_unwind(Box::new(Killed)),
+            u64::MAX => disarm(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(not(any(loom, feature = "kill-points")))]
 mod imp {
     /// One shared operation is about to happen: nothing, outside the kill tests.
     #[inline(always)]

@@ -20,6 +20,7 @@ pub mod pidfd;
 pub mod random;
 pub mod signal;
 pub mod spawn;
+pub mod thread;
 pub mod trampoline;
 pub mod tsc;
 pub mod verdict;

@@ -42,6 +42,8 @@ enum Job {
     Fuzz(cmd::fuzz::Options),
     /// The thread-only tests under the sanitizers
     Sanitize(cmd::sanitize::Options),
+    /// Every primitive at once, while processes are killed at random
+    Stress(cmd::stress::Options),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Job::Perf(options) => cmd::perf::run(&options),
         Job::Fuzz(options) => cmd::fuzz::run(&options),
         Job::Sanitize(options) => cmd::sanitize::run(&options),
+        Job::Stress(options) => cmd::stress::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,8 @@
-//! `processing-peers`: queues of other projects beside ours. The method, the options and the output are those
+//! `processing-peers`: what other projects have, beside ours. The method, the options and the output are those
 //! of `processing speed`.
 
 mod crossbeam;
+mod python;
 mod rows;
 mod rtrb;
 mod threads;
@@ -10,7 +11,7 @@ use clap::Parser;
 use processing_cli::measure;
 use std::process::ExitCode;
 
-/// Measures queues of other projects beside those of processing-ipc.
+/// Measures what other projects have beside what processing-ipc has.
 #[derive(Parser)]
 #[command(name = "processing-peers", version)]
 struct Arguments {

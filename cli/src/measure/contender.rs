@@ -21,11 +21,13 @@ pub struct Batch {
     pub elapsed: Duration,
     /// Each operation by itself, in nanoseconds, where an operation is long enough to be timed alone.
     pub each: Option<Histogram<u64>>,
+    /// Where several wanted the same: what the one with the least had, of what would have been fair.
+    pub share: Option<f64>,
 }
 
 impl From<Duration> for Batch {
     fn from(elapsed: Duration) -> Self {
-        Self { elapsed, each: None }
+        Self { elapsed, each: None, share: None }
     }
 }
 
@@ -38,15 +40,28 @@ impl Batch {
         operations: u64,
         mut operation: impl FnMut() -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        Self::measured_each(operations, || {
+            let start = std::time::Instant::now();
+            operation()?;
+            Ok(start.elapsed())
+        })
+    }
+
+    /// Runs `operation` so often; it says itself how long it took.
+    ///
+    /// # Errors
+    /// Those of `operation`.
+    pub fn measured_each(
+        operations: u64,
+        mut operation: impl FnMut() -> anyhow::Result<Duration>,
+    ) -> anyhow::Result<Self> {
         let mut each = Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 2)?;
         let mut elapsed = Duration::ZERO;
         for _ in 0..operations {
-            let start = std::time::Instant::now();
-            operation()?;
-            let took = start.elapsed();
+            let took = operation()?;
             elapsed += took;
             each.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
-        Ok(Self { elapsed, each: Some(each) })
+        Ok(Self { elapsed, each: Some(each), share: None })
     }
 }

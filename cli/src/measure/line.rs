@@ -27,4 +27,7 @@ pub struct Line {
     pub p99: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p999: Option<u64>,
+    /// Where several wanted the same: what the one of ours with the least had, of what would have been fair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }

@@ -14,9 +14,11 @@
 //!   forked process.
 
 mod contender;
+pub mod contest;
 pub mod cores;
 mod crew;
 mod crowd;
+pub mod gathering;
 mod line;
 mod options;
 mod partner;
@@ -26,12 +28,13 @@ pub mod round_trip;
 mod rounds;
 mod row;
 mod selection;
-mod shared;
+pub mod shared;
 mod spread;
 pub mod stream;
 mod table;
 
 pub use contender::{Batch, Contender};
+pub use contest::Contest;
 pub use cores::{Cores, Place};
 pub use crew::{Crew, Side};
 pub use crowd::Crowd;

@@ -21,6 +21,8 @@ struct Runner {
     /// Nanoseconds an operation, one a round.
     figures: Vec<f64>,
     each: Option<Histogram<u64>>,
+    /// The smallest share, one a round.
+    shares: Vec<f64>,
 }
 
 /// How a row's time is spent.
@@ -85,7 +87,14 @@ impl std::fmt::Display for SetUp {
 
 impl Runner {
     fn new(name: &str, contender: Box<dyn Contender>) -> Self {
-        Self { name: name.into(), contender, operations: 1, figures: Vec::new(), each: None }
+        Self {
+            name: name.into(),
+            contender,
+            operations: 1,
+            figures: Vec::new(),
+            each: None,
+            shares: Vec::new(),
+        }
     }
 
     fn batch(&mut self, operations: u64) -> anyhow::Result<Batch> {
@@ -113,6 +122,7 @@ impl Runner {
     fn round(&mut self) -> anyhow::Result<()> {
         let batch = self.batch(self.operations)?;
         self.figures.push(batch.elapsed.as_secs_f64() * 1e9 / self.operations as f64);
+        self.shares.extend(batch.share);
         if let Some(each) = batch.each {
             match &mut self.each {
                 Some(all) => all.add(each)?,
@@ -144,6 +154,7 @@ impl Runner {
             p50: tail(0.5),
             p99: tail(0.99),
             p999: tail(0.999),
+            share: (!self.shares.is_empty()).then(|| round(Spread::of(self.shares.iter().copied()).median)),
         }
     }
 }

@@ -20,6 +20,9 @@ impl Display for Printed<'_> {
         if let (Some(min), Some(max)) = (line.ratio_min, line.ratio_max) {
             write!(f, " ({min:.2} .. {max:.2})")?;
         }
+        if let Some(share) = line.share {
+            write!(f, "  least share {share:.2}")?;
+        }
         Ok(())
     }
 }

@@ -5,5 +5,6 @@ pub mod loom;
 pub mod mutants;
 pub mod perf;
 pub mod sanitize;
+pub mod stress;
 pub mod test;
 pub mod tidy;

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["prim"],
     &["ring"],
     &["channel", "shared"],
+    &["locks"],
     &["process"],
     &["pool", "manager", "listener", "dummy"],
 ];

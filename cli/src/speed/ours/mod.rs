@@ -1,16 +1,30 @@
 //! The rows of the engine itself, and whom each is compared with. The comparisons with queues of other
 //! projects are in `benches/peers`, which builds its rows from the entries here.
 
+pub mod condition;
 pub mod connection_rtt;
 pub mod connection_stream;
+pub mod death;
+pub mod event;
 mod hands;
+pub mod lock;
 pub mod queue_stream;
+pub mod semaphore;
 pub mod start_join;
 
 use crate::measure::Row;
 
 pub fn rows() -> Vec<Row> {
-    let families =
-        [connection_rtt::rows(), connection_stream::rows(), queue_stream::rows(), start_join::rows()];
+    let families = [
+        connection_rtt::rows(),
+        connection_stream::rows(),
+        queue_stream::rows(),
+        lock::rows(),
+        semaphore::rows(),
+        condition::rows(),
+        event::rows(),
+        death::rows(),
+        start_join::rows(),
+    ];
     families.into_iter().flatten().collect()
 }

@@ -1,11 +1,15 @@
 //! The raw limits of the machine: what the plainest code reaches, without any of the engine's promises.
 
+pub mod condition;
+pub mod eventfd;
 pub mod fork;
 pub mod futex;
 pub mod memcpy;
 pub mod mq;
+pub mod mutex;
 pub mod ping_pong;
 pub mod pipe;
+pub mod semaphore;
 pub mod spsc_copy;
 pub mod unix_socket;
 
@@ -22,6 +26,10 @@ pub fn rows() -> Vec<Row> {
         spsc_copy::entries(),
         memcpy::entries(),
         fork::entries(),
+        mutex::entries(),
+        semaphore::entries(),
+        condition::entries(),
+        eventfd::entries(),
     ];
     entries.into_iter().flatten().map(Row::alone).collect()
 }

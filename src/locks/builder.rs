@@ -1,0 +1,43 @@
+//! How a lock, semaphore, condition or event is set up.
+
+use std::marker::PhantomData;
+
+use crate::channel::domain::Arena;
+use crate::prim::spin::{Spinner, WaitStrategy};
+
+/// Settings of a new object of type `T`: see `T::builder`.
+///
+/// ```
+/// use processing::{Lock, WaitStrategy};
+/// let lock = Lock::builder().wait(WaitStrategy::Block).build()?;
+/// # Ok::<(), processing::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before build is called"]
+pub struct SyncBuilder<T> {
+    pub(super) arena: Arena,
+    strategy: WaitStrategy,
+    made: PhantomData<fn() -> T>,
+}
+
+impl<T> SyncBuilder<T> {
+    pub(super) fn new() -> Self {
+        Self { arena: Arena::default(), strategy: WaitStrategy::default(), made: PhantomData }
+    }
+
+    /// Creates it in this arena instead of the process tree's.
+    pub fn arena(mut self, arena: &Arena) -> Self {
+        self.arena = arena.clone();
+        self
+    }
+
+    /// How this handle and its clones wait; other processes choose for themselves.
+    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    pub(super) fn spinner(&self) -> Spinner {
+        Spinner::new(self.strategy)
+    }
+}

@@ -1,0 +1,24 @@
+//! L5: locks, semaphores, conditions and events that survive their owners, over the algorithms of `prim`.
+//!
+//! Each is an object of the arena: threads and processes use it alike, and a handle travels as an argument or in a
+//! message. What is done about the dead in them is in `channel::repair`, which the arena calls.
+
+mod builder;
+mod condition;
+mod core;
+mod errors;
+mod event;
+mod handle;
+mod lock;
+mod locked;
+mod rlock;
+mod semaphore;
+
+pub use builder::SyncBuilder;
+pub use condition::{Condition, ConditionBuilder, ConditionGuard};
+pub use errors::{AcquireError, OwnerDied};
+pub use event::Event;
+pub use lock::{Lock, LockGuard};
+pub use locked::{Locked, LockedGuard};
+pub use rlock::{RLock, RLockGuard};
+pub use semaphore::{BoundedSemaphore, Permit, Semaphore, SemaphoreBuilder, SemaphoreError};
