@@ -29,7 +29,8 @@
 //! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
 //!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
 //! - Nothing has a name, so nothing stays behind: the memory goes with its last process.
-//! - While nobody sleeps, queues and pipes make no system call. The library starts no thread.
+//! - While nobody sleeps, queues and pipes make no system call. The library starts no thread
+//!   (with the feature `async` at most one, see below).
 //! - Running out of memory is an error, never a signal.
 //!
 //! # Not guaranteed
@@ -37,6 +38,17 @@
 //! - Exactly-once processing across a death. A lease is at-least-once: tell duplicates by an id.
 //! - Progress past a *stopped* process that is in the middle of a call, where its slot is needed.
 //! - Protection from processes of the same arena that write to its memory by other means: they belong to one program.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `async`: `Lock::acquire_async`, `Semaphore::acquire_async`, `BoundedSemaphore::acquire_async` and `Event::wait_async`, futures for
+//!   any runtime. No thread for each wait: **with this feature the library may start one thread in a process**, when the
+//!   first future waits, which sleeps for all of them; it ends when none has waited for a second. While it runs
+//!   `StartMethod::Fork` is refused, as beside any other thread. It sleeps by `futex_waitv` (Linux 5.16), on the words that
+//!   blocking calls sleep by, for up to 127 objects at once; where the kernel is older or a sandbox forbids the call, and for the objects
+//!   beyond 127, it looks every millisecond while somebody waits.
 //!
 //! Linux 5.10 or newer, 64 bits. See `ARCHITECTURE.md` for how it works and `SAFETY.md` for whom it trusts.
 #![deny(unsafe_code)]
@@ -122,9 +134,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use exit::Exit;
 #[cfg(not(loom))]
 pub use locks::{
-    AcquireError, BoundedSemaphore, Condition, ConditionBuilder, ConditionGuard, Event, Lock, LockGuard,
-    Locked, LockedGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore, SemaphoreBuilder, SemaphoreError,
-    SyncBuilder,
+    AcquireError, BoundedSemaphore, Capabilities, Condition, ConditionBuilder, ConditionGuard, Event, Lock,
+    LockBackend, LockGuard, Locked, LockedGuard, OwnerDied, Permit, RLock, RLockGuard, Semaphore,
+    SemaphoreBuilder, SemaphoreError, SyncBuilder,
 };
 pub use prim::spin::WaitStrategy;
 #[cfg(all(not(loom), feature = "internals"))]

@@ -299,6 +299,28 @@ fn a_short_wait_finds_the_dead() {
     }
 }
 
+#[test]
+fn who_only_tries_is_told_the_name_of_the_dead() {
+    for _ in 0..5 {
+        let (lock, ready) = (Lock::new().expect("lock"), Queue::new(1).expect("queue"));
+        let process = Process::new(die_with, (lock.clone(), ready.clone(), 1u32)).name("unlucky");
+        let process = process.start().expect("start");
+        ready.get_timeout(LONG).expect("it has the lock");
+        process.kill().expect("kill");
+        // Nobody has cleared up after it: the word still names it.
+        let died = loop {
+            match lock.try_acquire() {
+                Err(AcquireError::Busy { .. }) => std::thread::yield_now(),
+                Err(AcquireError::OwnerDied(died)) => break died,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((died.pid(), died.name()), (process.pid(), "unlucky"));
+        drop(died.recover());
+        process.join().expect("join");
+    }
+}
+
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn count_signal(_: libc::c_int) {

@@ -6,9 +6,13 @@
 //! 16   key       u64   { check of pid and name : 32 | whom they are about : 32 }: the key in an ORPHAN word, and 1 above
 //!                     it; zero while it is written
 //! 24   pid       u64
+//! 32   backend   u64   what excludes, see BackendWord; written before anyone else sees the body; zero: the word itself
 //! 64   name            64 bytes of UTF-8, padded with zeros
-//! 128
+//! 128  of the backends of the C library alone: its object, 64 bytes
 //! ```
+//! With such a backend the word says who the owner is, and excludes nobody: it is stored after the library's object was taken,
+//! and cleared before it is given back.
+//!
 //! The obituary is for people: it says who died, where the participant's own slot does not say it any more.
 
 use core::mem::offset_of;
@@ -27,8 +31,31 @@ pub struct LockBody {
     pub again: AtomicU64,
     pub key: AtomicU64,
     pub pid: AtomicU64,
-    spare: [AtomicU64; 4],
+    pub backend: AtomicU64,
+    spare: [AtomicU64; 3],
     pub name: [AtomicU64; NAME_BYTES / 8],
+}
+
+/// Words behind the body that an object of the C library has: one line.
+pub const NATIVE_WORDS: usize = 8;
+
+/// What excludes: `{ layout of the C library's objects:32 | backend:32 }`. 0 the futex of the word, 1 a POSIX semaphore, 2 a
+/// pthread mutex.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BackendWord {
+    pub backend: u32,
+    /// Builds of which this differs cannot use each other's objects; 0 of a futex.
+    pub library: u32,
+}
+
+impl BackendWord {
+    pub const fn pack(self) -> u64 {
+        self.backend as u64 | (self.library as u64) << 32
+    }
+
+    pub const fn unpack(word: u64) -> Self {
+        Self { backend: word as u32, library: (word >> 32) as u32 }
+    }
 }
 
 /// Who owns a lock: `{thread:32 | incarnation:19 | who:11 | DIRTY:1 | WAITERS:1}`. The low half is a futex.
@@ -205,7 +232,9 @@ pub const SHAPE: &[u64] = &[
     offset_of!(LockBody, again) as u64,
     offset_of!(LockBody, key) as u64,
     offset_of!(LockBody, pid) as u64,
+    offset_of!(LockBody, backend) as u64,
     offset_of!(LockBody, name) as u64,
+    NATIVE_WORDS as u64,
 ];
 
 #[cfg(not(loom))]
@@ -219,6 +248,13 @@ const _: () = {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backend_word_says_what_was_put_in() {
+        let word = BackendWord { backend: 2, library: 0x0028_2001 };
+        assert_eq!(BackendWord::unpack(word.pack()), word);
+        assert_eq!(BackendWord::unpack(0), BackendWord { backend: 0, library: 0 });
+    }
 
     #[test]
     fn words_say_what_was_put_in() {

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
+use super::backend::LockBackend;
 use crate::channel::domain::Arena;
+use crate::error::Result;
 use crate::prim::spin::{Spinner, WaitStrategy};
 
 /// Settings of a new object of type `T`: see `T::builder`.
@@ -17,12 +19,14 @@ use crate::prim::spin::{Spinner, WaitStrategy};
 pub struct SyncBuilder<T> {
     pub(super) arena: Arena,
     strategy: WaitStrategy,
+    /// Of locks: what they chose.
+    backend: Option<LockBackend>,
     made: PhantomData<fn() -> T>,
 }
 
 impl<T> SyncBuilder<T> {
     pub(super) fn new() -> Self {
-        Self { arena: Arena::default(), strategy: WaitStrategy::default(), made: PhantomData }
+        Self { arena: Arena::default(), strategy: WaitStrategy::default(), backend: None, made: PhantomData }
     }
 
     /// Creates it in this arena instead of the process tree's.
@@ -35,6 +39,16 @@ impl<T> SyncBuilder<T> {
     pub fn wait(mut self, strategy: WaitStrategy) -> Self {
         self.strategy = strategy;
         self
+    }
+
+    pub(super) fn with_backend(mut self, backend: LockBackend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// What was chosen for this lock, or else for all.
+    pub(super) fn chosen_backend(&self) -> Result<LockBackend> {
+        self.backend.map_or_else(LockBackend::of_environment, Ok)
     }
 
     pub(super) fn spinner(&self) -> Spinner {

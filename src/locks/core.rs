@@ -3,17 +3,29 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+#[cfg(feature = "async")]
+use super::asynch::{Key, Source};
+use super::backend::{Beside, Exclusion, LockBackend, Refusal};
+use super::errors::OwnerDied;
 use crate::arena::{Body, ObjectRef};
 use crate::channel::domain::{Arena, Domain};
+use crate::channel::kind;
 use crate::channel::obituary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::ParticipantId;
-use crate::layout::lock::{INCARNATION_MASK, LockBody, LockState, LockWord};
+use crate::layout::lock::{BackendWord, INCARNATION_MASK, LockBody, LockState, LockWord, NATIVE_WORDS};
 use crate::prim::limits::Limits;
 use crate::prim::lock::{Owners, RawLock, Taken};
 use crate::prim::spin::Spinner;
+#[cfg(feature = "async")]
+use crate::prim::watch::Watch;
 use crate::region::Presence;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "async")]
+use crate::sync::futex::Address;
+use crate::sys::failed_call::FailedCall;
+use crate::sys::posix_semaphore::PosixSemaphore;
+use crate::sys::raw_mutex::RawMutex;
 use crate::sys::thread;
 
 /// One lock in this process.
@@ -23,6 +35,8 @@ pub(crate) struct Core {
     /// The word of a lock that this process owns.
     me: LockWord,
     noun: &'static str,
+    /// As the body said when it was opened.
+    backend: LockBackend,
     domain: Arc<Domain>,
 }
 
@@ -45,11 +59,15 @@ pub(super) enum Missed {
 
 impl Core {
     /// Creates one of this kind.
-    pub(super) fn create(arena: &Arena, kind: u32, noun: &'static str) -> Result<Self> {
+    pub(super) fn create(arena: &Arena, kind: u32, noun: &'static str, backend: LockBackend) -> Result<Self> {
         let domain = arena.domain()?;
-        let create =
-            || domain.store().create_object(kind, 0, noun, size_of::<LockBody>() as u64, |_zeros| {});
-        Self::open(domain.with_room(create)?, kind, noun)
+        let native = if backend == LockBackend::Futex { 0 } else { NATIVE_WORDS * 8 };
+        let len = (size_of::<LockBody>() + native) as u64;
+        let object = domain.with_room(|| domain.store().create_object(kind, 0, noun, len, |_zeros| {}))?;
+        if backend != LockBackend::Futex {
+            init(&Body::of(object.clone())?, backend, noun)?;
+        }
+        Self::open(object, kind, noun)
     }
 
     /// The one in this object.
@@ -67,13 +85,9 @@ impl Core {
         let me = presence.me();
         // A guard may be forgotten: then the lock is an orphan when this process lets go of the handle.
         object.expect_claims();
-        Ok(Self {
-            body: Body::of(object)?,
-            presence,
-            me: LockWord::owned(me.id, me.incarnation),
-            noun,
-            domain,
-        })
+        let body = Body::of(object)?;
+        let backend = if kind == kind::LOCKED { LockBackend::Futex } else { backend_of(&body, noun)? };
+        Ok(Self { body, presence, me: LockWord::owned(me.id, me.incarnation), noun, backend, domain })
     }
 
     pub(super) fn reference(&self) -> &ObjectRef {
@@ -85,9 +99,46 @@ impl Core {
         RawLock::new(&self.body.word)
     }
 
+    /// Its number in its arena.
+    pub(super) fn number(&self) -> u32 {
+        self.reference().id().index
+    }
+
     /// "lock 7".
     pub(super) fn object(&self) -> String {
-        format!("{} {}", self.noun, self.reference().id().index)
+        name(self.noun, self.reference())
+    }
+
+    pub(super) fn backend(&self) -> LockBackend {
+        self.backend
+    }
+
+    /// The word itself excludes: what the fast paths ask.
+    #[inline(always)]
+    fn is_futex(&self) -> bool {
+        self.backend == LockBackend::Futex
+    }
+
+    /// What excludes, for one call.
+    fn with<R>(&self, call: impl FnOnce(&dyn Exclusion) -> R) -> Result<R> {
+        match self.backend {
+            LockBackend::Futex => Ok(call(&self.raw())),
+            LockBackend::Semaphore => {
+                let native = PosixSemaphore::of(native(&self.body, self.noun)?);
+                Ok(call(&Beside::new(&self.body.word, native)))
+            }
+            LockBackend::Pthread => {
+                let native = RawMutex::of(native(&self.body, self.noun)?);
+                let native = native.map_err(|failed| self.failed(failed))?;
+                Ok(call(&Beside::new(&self.body.word, native)))
+            }
+        }
+    }
+
+    /// The C library failed.
+    #[cold]
+    fn failed(&self, failed: FailedCall) -> Error {
+        Error::os(self.object(), failed.call, failed.cause())
     }
 
     /// The word of a lock that the calling thread owns.
@@ -106,6 +157,9 @@ impl Core {
     #[inline(always)]
     pub(super) fn try_fast(&self) -> Option<LockWord> {
         self.presence.id()?;
+        if !self.is_futex() {
+            return None;
+        }
         let mine = self.mine();
         self.raw().try_fast(mine).then_some(mine)
     }
@@ -116,7 +170,15 @@ impl Core {
     pub(super) fn take(&self, limits: &Limits<'_>, spinner: &Spinner) -> Result<Got, Missed> {
         self.presence.check(self.domain.region()).map_err(Missed::Error)?;
         let asking = Asking { domain: &self.domain, met: RefCell::new(None) };
-        match self.raw().take(self.mine(), limits, spinner, &asking) {
+        let take = |exclusion: &dyn Exclusion| exclusion.take(self.mine(), limits, spinner, &asking);
+        let taken = self.with(take).map_err(Missed::Error)?;
+        let taken = taken.map_err(|refusal| Missed::Error(self.refused(refusal, &asking)))?;
+        self.got(taken, &asking)
+    }
+
+    /// What a call that ended so has to say.
+    fn got(&self, taken: Taken, asking: &Asking<'_>) -> Result<Got, Missed> {
+        match taken {
             Taken::Owned => Ok(Got::Owned),
             Taken::Inherited(word) => {
                 self.set_again(0);
@@ -130,13 +192,54 @@ impl Core {
         }
     }
 
+    /// Takes it if that needs no wait; `None`: it does. If the calling thread has it already, it does, too: another of its tasks
+    /// has it. `again`: it has waited. `ask` after the owner, too.
+    #[cfg(feature = "async")]
+    pub(super) fn attempt(&self, again: bool, ask: bool, spinner: &Spinner) -> Option<Result<Got, Missed>> {
+        if let Err(error) = self.presence.check(self.domain.region()) {
+            return Some(Err(Missed::Error(error)));
+        }
+        if !self.is_futex() {
+            return Some(Err(Missed::Error(self.not_async())));
+        }
+        let asking = Asking { domain: &self.domain, met: RefCell::new(None) };
+        let taken = match self.raw().attempt(self.mine(), again) {
+            Ok(taken) => taken,
+            Err(_) if ask => self.raw().take(self.mine(), &Limits::TRY, spinner, &asking),
+            Err(_) => return None,
+        };
+        match taken {
+            Taken::Mine | Taken::TimedOut => None,
+            taken => Some(self.got(taken, &asking)),
+        }
+    }
+
     /// Gives back what `mine` has. Nothing happens if it does not have it (any more), nor in a forked copy: there the lock is
     /// its parent's.
     #[inline(always)]
     pub(super) fn release(&self, mine: LockWord) {
         if self.presence.id().is_some() {
-            self.raw().release(mine);
+            if self.is_futex() {
+                self.raw().release(mine);
+            } else {
+                // A drop can tell nobody. Where the C library fails, the lock stays its owner's, and orphaned with it.
+                let _ = self.release_native(mine);
+            }
         }
+    }
+
+    #[cold]
+    fn release_native(&self, mine: LockWord) -> Result<bool> {
+        self.with(|exclusion| exclusion.release(mine))?.map_err(|failed| self.failed(failed))
+    }
+
+    /// Gives back what the calling thread has, and says if that fails.
+    pub(super) fn give_back(&self, mine: LockWord) -> Result<()> {
+        if self.is_futex() {
+            self.release(mine);
+            return Ok(());
+        }
+        self.release_native(mine).map(drop)
     }
 
     /// Gives it up wholly, however often the calling thread has it; how often besides the first time that was.
@@ -193,7 +296,7 @@ impl Core {
     /// The heir has repaired what the lock protects.
     pub(super) fn recover(&self, mine: LockWord) {
         if self.presence.id().is_some() {
-            self.raw().recover(mine);
+            let _ = self.with(|exclusion| exclusion.recover(mine)); // false: there was nothing to say
         }
     }
 
@@ -201,7 +304,7 @@ impl Core {
     #[cold]
     pub(super) fn give_up(&self, mine: LockWord) {
         if self.presence.id().is_some() && self.raw().look().owner() == mine {
-            self.raw().poison();
+            let _ = self.with(|exclusion| exclusion.poison()); // the futex cannot fail, and no other is inherited
         }
     }
 
@@ -213,11 +316,32 @@ impl Core {
     pub(super) fn take_poisoned(&self) -> Result<LockWord> {
         self.presence.check(self.domain.region())?;
         let mine = self.mine();
-        if !self.raw().take_poisoned(mine) {
+        if !self.with(|exclusion| exclusion.take_poisoned(mine))? {
             return Err(Error::new(ErrorKind::InvalidState, self.object(), "it is not poisoned"));
         }
         self.set_again(0);
         Ok(mine)
+    }
+
+    #[cold]
+    fn refused(&self, refusal: Refusal, asking: &Asking<'_>) -> Error {
+        let word = match refusal {
+            Refusal::Failed(failed) => return self.failed(failed),
+            Refusal::Lost(word) => word,
+        };
+        let (pid, name) = asking.who_had(word).unwrap_or_else(|| obituary::read(&self.body, word));
+        let died = OwnerDied::new((), pid, name);
+        let what = format!("{died}, and its backend ({}) cannot hand it on", self.backend);
+        Error::new(ErrorKind::OwnerDied, self.object(), what)
+            .hint("make a new one; LockBackend::Futex hands it on to the next one")
+    }
+
+    #[cfg(feature = "async")]
+    #[cold]
+    fn not_async(&self) -> Error {
+        let what = format!("its backend ({}) has no word that a task could wait for", self.backend);
+        Error::new(ErrorKind::Unsupported, self.object(), what)
+            .hint("make it with LockBackend::Futex, or acquire it on a thread")
     }
 
     #[cold]
@@ -267,6 +391,45 @@ impl Core {
     }
 }
 
+/// "lock 7".
+fn name(noun: &str, object: &ObjectRef) -> String {
+    format!("{noun} {}", object.id().index)
+}
+
+/// What the C library has of a lock.
+fn native<'a>(body: &'a Body<LockBody>, noun: &str) -> Result<&'a [AtomicU64; NATIVE_WORDS]> {
+    body.words().first_chunk().ok_or_else(|| {
+        let what = "its body has no room for its backend";
+        Error::new(ErrorKind::InvalidRegion, name(noun, body.object()), what)
+    })
+}
+
+/// Makes a new lock one of this backend, before anybody else can see it.
+fn init(body: &Body<LockBody>, backend: LockBackend, noun: &str) -> Result<()> {
+    let words = native(body, noun)?;
+    let made = match backend {
+        LockBackend::Futex => Ok(()),
+        LockBackend::Semaphore => PosixSemaphore::init(words, 1).map(|_new| ()),
+        LockBackend::Pthread => RawMutex::init(words).map(|_new| ()),
+    };
+    body.backend.store(backend.word().pack(), Ordering::Relaxed);
+    made.map_err(|failed| Error::os(name(noun, body.object()), failed.call, failed.cause()))
+}
+
+/// What its creator chose, if this build can use that.
+fn backend_of(body: &Body<LockBody>, noun: &str) -> Result<LockBackend> {
+    // Relaxed: written before the handle went anywhere.
+    let word = BackendWord::unpack(body.backend.load(Ordering::Relaxed));
+    let backend = LockBackend::of_word(word).map_err(|why| {
+        Error::new(ErrorKind::Unsupported, name(noun, body.object()), why)
+            .hint("make it in a process of the same build, or with LockBackend::Futex")
+    })?;
+    if backend != LockBackend::Futex {
+        native(body, noun)?;
+    }
+    Ok(backend)
+}
+
 /// The questions of one call after the owners that it meets.
 struct Asking<'a> {
     domain: &'a Domain,
@@ -283,7 +446,7 @@ struct Met {
 impl Asking<'_> {
     /// Who was named by this word, from which the caller has inherited.
     fn who_had(&self, word: LockWord) -> Option<(u32, String)> {
-        let met = self.met.take().filter(|met| met.owner == word.owner())?;
+        let met = self.met.take().filter(|met| met.owner == word.process())?;
         Some((met.pid, met.name))
     }
 }
@@ -308,5 +471,33 @@ impl Owners for Asking<'_> {
 
     fn look_for_dead(&self) {
         self.domain.look_for_dead();
+    }
+}
+
+#[cfg(feature = "async")]
+impl Source for Core {
+    fn key(&self) -> Key {
+        Key { word: Address::of_low(&self.body.word), since: 0 }
+    }
+
+    fn watch(&self) -> Option<Watch> {
+        self.raw().watch()
+    }
+
+    fn word(&self) -> u32 {
+        self.raw().look().low()
+    }
+
+    fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
+
+    /// The owner is dead, and its heir has to ask for itself.
+    fn is_bereaved(&self) -> bool {
+        let word = self.raw().look();
+        let LockState::Owned(who, incarnation) = word.state() else { return false };
+        let asking = Asking { domain: &self.domain, met: RefCell::new(None) };
+        // An owner of this process lives.
+        word.process() != self.me.process() && asking.is_dead(who, incarnation)
     }
 }

@@ -11,7 +11,10 @@ use crate::error::{Error, ErrorKind};
 #[non_exhaustive]
 pub enum AcquireError<G> {
     /// Others have it: from `try_acquire`, or the time was up.
-    Busy,
+    Busy {
+        /// The number of the lock in its arena.
+        lock: u32,
+    },
     /// Its owner died with it. This thread has it now, and the guard is in the error.
     OwnerDied(OwnerDied<G>),
     /// An heir dropped it without [`recover`](OwnerDied::recover): what it protects may be half-changed.
@@ -19,8 +22,12 @@ pub enum AcquireError<G> {
     /// This very thread has it already, and would wait for itself for ever.
     Deadlock(Error),
     /// The wait was cancelled.
-    Cancelled,
-    /// Anything else: the handle was inherited through a fork.
+    Cancelled {
+        /// The number of the lock in its arena.
+        lock: u32,
+    },
+    /// Anything else: the handle was inherited through a fork; or the owner died, and the lock's
+    /// [`LockBackend`](crate::LockBackend) cannot hand it on (of kind `OwnerDied`, naming the dead; the lock is lost).
     Other(Error),
 }
 
@@ -28,20 +35,20 @@ impl<G> AcquireError<G> {
     /// The same with another guard.
     pub(super) fn map<H>(self, f: impl FnOnce(G) -> H) -> AcquireError<H> {
         match self {
-            Self::Busy => AcquireError::Busy,
+            Self::Busy { lock } => AcquireError::Busy { lock },
             Self::OwnerDied(died) => {
                 AcquireError::OwnerDied(OwnerDied { guard: f(died.guard), pid: died.pid, name: died.name })
             }
             Self::Poisoned(error) => AcquireError::Poisoned(error),
             Self::Deadlock(error) => AcquireError::Deadlock(error),
-            Self::Cancelled => AcquireError::Cancelled,
+            Self::Cancelled { lock } => AcquireError::Cancelled { lock },
             Self::Other(error) => AcquireError::Other(error),
         }
     }
 
     /// Others have it, or had it until the time was up.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy { .. })
     }
 
     /// The owner died; the guard is in the error.
@@ -146,12 +153,15 @@ impl<G> fmt::Display for OwnerDied<G> {
     }
 }
 
+const BUSY: &str = "others have it";
+const CANCELLED: &str = "the wait was cancelled";
+
 impl<G> fmt::Debug for AcquireError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => f.write_str("Busy"),
+            Self::Busy { lock } => write!(f, "Busy(lock {lock})"),
             Self::OwnerDied(died) => fmt::Debug::fmt(died, f),
-            Self::Cancelled => f.write_str("Cancelled"),
+            Self::Cancelled { lock } => write!(f, "Cancelled(lock {lock})"),
             Self::Poisoned(error) | Self::Deadlock(error) | Self::Other(error) => fmt::Debug::fmt(error, f),
         }
     }
@@ -160,9 +170,9 @@ impl<G> fmt::Debug for AcquireError<G> {
 impl<G> fmt::Display for AcquireError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => f.write_str("others have it"),
+            Self::Busy { lock } => write!(f, "lock {lock}: {BUSY}"),
             Self::OwnerDied(died) => fmt::Display::fmt(died, f),
-            Self::Cancelled => f.write_str("the wait was cancelled"),
+            Self::Cancelled { lock } => write!(f, "lock {lock}: {CANCELLED}"),
             Self::Poisoned(error) | Self::Deadlock(error) | Self::Other(error) => fmt::Display::fmt(error, f),
         }
     }
@@ -185,8 +195,10 @@ impl<G: Recover> From<AcquireError<G>> for Error {
     #[cold]
     fn from(error: AcquireError<G>) -> Self {
         match error {
-            AcquireError::Busy => Error::new(ErrorKind::Timeout, "acquire", "others have it"),
-            AcquireError::Cancelled => Error::new(ErrorKind::Cancelled, "acquire", "the wait was cancelled"),
+            AcquireError::Busy { lock } => Error::new(ErrorKind::Timeout, format!("lock {lock}"), BUSY),
+            AcquireError::Cancelled { lock } => {
+                Error::new(ErrorKind::Cancelled, format!("lock {lock}"), CANCELLED)
+            }
             AcquireError::OwnerDied(died) => {
                 Error::new(ErrorKind::OwnerDied, died.guard.object(), died.to_string())
                     .hint("match AcquireError::OwnerDied, repair what the lock protects, and call recover()")

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "async")]
+use super::asynch::{EventAttempt, Wait};
 use super::builder::SyncBuilder;
 use super::handle::{check_kind, travels};
 use crate::arena::{Body, ObjectRef};
@@ -60,10 +62,32 @@ pub struct Event {
 }
 
 /// One event in this process.
-struct Core {
+pub(super) struct Core {
     body: Body<EventBody>,
     presence: Presence,
     domain: Arc<Domain>,
+}
+
+impl Core {
+    #[inline(always)]
+    pub(super) fn raw(&self) -> RawEvent<'_, AtomicU32> {
+        RawEvent::new(&self.body.word)
+    }
+
+    #[inline(always)]
+    pub(super) fn check(&self) -> Result<()> {
+        self.presence.check(self.domain.region()).map(|_| ())
+    }
+
+    #[cfg(feature = "async")]
+    pub(super) fn word(&self) -> &AtomicU32 {
+        &self.body.word
+    }
+
+    #[cfg(feature = "async")]
+    pub(super) fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
 }
 
 impl SyncBuilder<Event> {
@@ -112,12 +136,17 @@ impl Event {
 
     #[inline(always)]
     fn raw(&self) -> RawEvent<'_, AtomicU32> {
-        RawEvent::new(&self.core.body.word)
+        self.core.raw()
     }
 
     #[inline(always)]
     fn check(&self) -> Result<()> {
-        self.core.presence.check(self.core.domain.region()).map(|_| ())
+        self.core.check()
+    }
+
+    #[cfg(feature = "async")]
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// How this handle waits (default: adaptive), and the clones that are made of it from now on.
@@ -185,6 +214,39 @@ impl Event {
     /// `WrongProcess` if the handle was inherited through a fork; `Cancelled`.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<bool> {
         self.wait_within(&deadline_in(timeout))
+    }
+
+    /// Waits until it is set, or was set since this was called, without a thread for the wait. With the feature `async`, under
+    /// any runtime.
+    ///
+    /// Dropped before it is ready, the future leaves nothing. A thousand tasks may wait for one event: they are one sleeper.
+    /// If the setter dies after it has set the event, they hear of it at the latest a second later.
+    ///
+    /// Cost: see [`Lock::acquire_async`](crate::Lock::acquire_async), also for the one thread of the process that sleeps for all futures.
+    ///
+    /// # Errors
+    ///
+    /// `WrongProcess` if the handle was inherited through a fork; `Os` if that thread cannot be started.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> processing::Result<()> {
+    /// use processing::{Event, Process};
+    ///
+    /// fn work(done: Event) -> processing::Result<()> {
+    ///     done.set()
+    /// }
+    ///
+    /// let done = Event::new()?;
+    /// let worker = Process::new(work, (done.clone(),)).start()?;
+    /// done.wait_async().await?;
+    /// worker.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn wait_async(&self) -> impl Future<Output = Result<()>> + Send {
+        Wait::new(EventAttempt::new(self))
     }
 
     #[inline]

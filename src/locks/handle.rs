@@ -48,6 +48,7 @@ pub(super) fn check_kind(object: &ObjectRef, kind: u32, noun: &str) -> Result<()
         return Ok(());
     }
     let name = format!("object {}", object.id().index);
-    Err(Error::new(ErrorKind::TypeMismatch, name, format!("it is not a {noun}"))
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    Err(Error::new(ErrorKind::TypeMismatch, name, format!("it is not {article} {noun}"))
         .hint("open it as what it was created"))
 }

@@ -5,6 +5,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "async")]
+use super::asynch::{LockAttempt, Wait};
+use super::backend::{Capabilities, LockBackend};
 use super::builder::SyncBuilder;
 use super::core::{Core, Got, Missed};
 use super::errors::{AcquireError, OwnerDied, Recover, sealed};
@@ -35,6 +38,9 @@ const NOUN: &str = "lock";
 /// - Order: a thread that comes may take the lock before one that sleeps and was woken for it, again and again if it lets
 ///   go for moments only. Each release wakes one of those that sleep.
 /// - Progress while the owner is *stopped* (not dead): nothing of it is taken.
+///
+/// This is so with the futex, which a lock has if nobody chooses. With another [`LockBackend`] a dead owner's lock is lost, and who asks for
+/// it is told so: see [`capabilities`](Self::capabilities).
 ///
 /// A handle is cheap to clone, and may be an argument of a process or part of a message.
 ///
@@ -75,13 +81,28 @@ pub struct Lock {
 }
 
 impl SyncBuilder<Lock> {
+    /// What excludes: see [`LockBackend`]. Without it the environment variable `PROCESSING_LOCK` chooses, and without that it is
+    /// the futex.
+    ///
+    /// ```
+    /// use processing::{Lock, LockBackend};
+    /// let lock = Lock::builder().backend(LockBackend::Pthread).build()?;
+    /// assert_eq!(lock.backend(), LockBackend::Pthread);
+    /// drop(lock.acquire()?);
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    pub fn backend(self, backend: LockBackend) -> Self {
+        self.with_backend(backend)
+    }
+
     /// Creates it.
     ///
     /// # Errors
     ///
-    /// `OutOfMemory` or `Limit` if the arena is full; `Os` if it cannot be created.
+    /// `OutOfMemory` or `Limit` if the arena is full; `Os` if it cannot be created; `InvalidInput` if `PROCESSING_LOCK` names no
+    /// backend and none was chosen.
     pub fn build(self) -> Result<Lock> {
-        let core = Core::create(&self.arena, kind::LOCK, NOUN)?;
+        let core = Core::create(&self.arena, kind::LOCK, NOUN, self.chosen_backend()?)?;
         Ok(Lock { core: Arc::new(core), spinner: self.spinner() })
     }
 }
@@ -99,6 +120,16 @@ impl Lock {
     /// Sets arena and waiting.
     pub fn builder() -> SyncBuilder<Self> {
         SyncBuilder::new()
+    }
+
+    /// What excludes in it: its creator's choice.
+    pub fn backend(&self) -> LockBackend {
+        self.core.backend()
+    }
+
+    /// What it promises, and what it does not.
+    pub fn capabilities(&self) -> Capabilities {
+        self.core.backend().capabilities()
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -125,7 +156,8 @@ impl Lock {
     /// # Errors
     ///
     /// `OwnerDied`, with the guard, if the last owner died with it; `Poisoned`; `Deadlock` if this thread has it
-    /// already; `Cancelled`; `Other` (`WrongProcess`) if the handle was inherited through a fork.
+    /// already; `Cancelled`; `Other` (`WrongProcess`) if the handle was inherited through a fork. With a [`backend`](Self::backend) that is
+    /// not `robust`, `Other` (`OwnerDied`), without a guard, if an owner died with it: then nobody gets it any more.
     #[inline]
     pub fn acquire(&self) -> Result<LockGuard<'_>, AcquireError<LockGuard<'_>>> {
         match self.core.try_fast() {
@@ -159,17 +191,79 @@ impl Lock {
         }
     }
 
+    /// Takes it, waiting as long as it takes, without a thread for the wait. With the feature `async`, under any runtime.
+    ///
+    /// The owner of a lock is a thread: the one that polls the future as it ends. So the guard must be dropped by that thread;
+    /// it is not `Send`, and a task that may move between threads (`tokio::spawn`) must not keep it across an `await`: the compiler
+    /// refuses that. Tasks that stay on their thread (`spawn_local`, a `block_on`) may. While one of them has it, others of the same
+    /// thread wait for it here, and [`acquire`](Self::acquire) in them is the error `Deadlock`. A task that has it and waits
+    /// for it here waits for itself, for ever.
+    ///
+    /// Dropped before it is ready, the future has taken nothing, and no wake-up is lost. Death is found as in `acquire`: at the
+    /// latest a second after it.
+    ///
+    /// Cost: free, as `acquire`. Else a wake-up reaches the process's one sleeping thread, and it all tasks of this process
+    /// that wait for this lock. That thread starts with the first wait and ends a second after the last; while it runs,
+    /// `StartMethod::Fork` is refused. It sleeps by `futex_waitv` (Linux 5.16); where that is missing or forbidden, or for
+    /// more than 127 objects at once, it looks every millisecond instead, while somebody waits.
+    ///
+    /// # Errors
+    ///
+    /// `OwnerDied`, with the guard, if the last owner died with it; `Poisoned`; `Other`: `WrongProcess` if the handle was
+    /// inherited through a fork, `Os` if the thread cannot be started, `Unsupported` for a backend other than the futex.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> processing::Result<()> {
+    /// let lock = processing::Lock::new()?;
+    /// let guard = lock.acquire_async().await?;
+    /// let wait = std::time::Duration::from_millis(1);
+    /// assert!(tokio::time::timeout(wait, lock.acquire_async()).await.is_err(), "another task has it");
+    /// drop(guard);
+    /// drop(lock.acquire_async().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn acquire_async(
+        &self,
+    ) -> impl Future<Output = Result<LockGuard<'_>, AcquireError<LockGuard<'_>>>> + Send {
+        Wait::new(LockAttempt::new(self))
+    }
+
+    /// One attempt of a future, see [`Core::attempt`].
+    #[cfg(feature = "async")]
+    pub(super) fn attempt(
+        &self,
+        again: bool,
+        ask: bool,
+    ) -> Option<Result<LockGuard<'_>, AcquireError<LockGuard<'_>>>> {
+        if let Some(mine) = self.core.try_fast() {
+            return Some(Ok(LockGuard::new(self, mine)));
+        }
+        self.core.attempt(again, ask, &self.spinner).map(|end| self.finish(end))
+    }
+
+    #[cfg(feature = "async")]
+    pub(super) fn source(&self) -> Arc<Core> {
+        self.core.clone()
+    }
+
     #[cold]
     fn acquire_within(&self, limits: &Limits<'_>) -> Result<LockGuard<'_>, AcquireError<LockGuard<'_>>> {
-        match self.core.take(limits, &self.spinner) {
+        self.finish(self.core.take(limits, &self.spinner))
+    }
+
+    fn finish(&self, end: Result<Got, Missed>) -> Result<LockGuard<'_>, AcquireError<LockGuard<'_>>> {
+        match end {
             Ok(Got::Owned) => Ok(LockGuard::new(self, self.core.mine())),
             Ok(Got::Inherited { pid, name }) => Err(AcquireError::OwnerDied(OwnerDied::new(
                 LockGuard::new(self, self.core.mine()),
                 pid,
                 name,
             ))),
-            Err(Missed::Busy) => Err(AcquireError::Busy),
-            Err(Missed::Cancelled) => Err(AcquireError::Cancelled),
+            Err(Missed::Busy) => Err(AcquireError::Busy { lock: self.core.number() }),
+            Err(Missed::Cancelled) => Err(AcquireError::Cancelled { lock: self.core.number() }),
             Err(Missed::Error(error)) => Err(error.into()),
         }
     }
@@ -178,11 +272,11 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// `NotOwner` if the calling thread does not have it, with the name of who has; `WrongProcess`.
+    /// `NotOwner` if the calling thread does not have it, with the name of who has; `WrongProcess`; `Os` if the C library of its
+    /// [`backend`](Self::backend) refuses.
     pub fn release(&self) -> Result<()> {
         let mine = self.core.check_mine()?;
-        self.core.release(mine);
-        Ok(())
+        self.core.give_back(mine)
     }
 
     /// How this handle waits (default: adaptive), and the clones that are made of it from now on.

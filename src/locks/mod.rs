@@ -3,6 +3,9 @@
 //! Each is an object of the arena: threads and processes use it alike, and a handle travels as an argument or in a
 //! message. What is done about the dead in them is in `channel::repair`, which the arena calls.
 
+#[cfg(feature = "async")]
+mod asynch;
+mod backend;
 mod builder;
 mod condition;
 mod core;
@@ -14,6 +17,7 @@ mod locked;
 mod rlock;
 mod semaphore;
 
+pub use backend::{Capabilities, LockBackend};
 pub use builder::SyncBuilder;
 pub use condition::{Condition, ConditionBuilder, ConditionGuard};
 pub use errors::{AcquireError, OwnerDied};

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backend::{Capabilities, LockBackend};
 use super::builder::SyncBuilder;
 use super::core::{Core, Got, Missed};
 use super::errors::{AcquireError, OwnerDied, Recover, sealed};
@@ -40,13 +41,28 @@ pub struct RLock {
 }
 
 impl SyncBuilder<RLock> {
+    /// What excludes: see [`LockBackend`]. Without it the environment variable `PROCESSING_LOCK` chooses, and without that it is
+    /// the futex.
+    ///
+    /// ```
+    /// use processing::{RLock, LockBackend};
+    /// let lock = RLock::builder().backend(LockBackend::Pthread).build()?;
+    /// assert_eq!(lock.backend(), LockBackend::Pthread);
+    /// drop(lock.acquire()?);
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    pub fn backend(self, backend: LockBackend) -> Self {
+        self.with_backend(backend)
+    }
+
     /// Creates it.
     ///
     /// # Errors
     ///
-    /// `OutOfMemory` or `Limit` if the arena is full; `Os` if it cannot be created.
+    /// `OutOfMemory` or `Limit` if the arena is full; `Os` if it cannot be created; `InvalidInput` if `PROCESSING_LOCK` names no
+    /// backend and none was chosen.
     pub fn build(self) -> Result<RLock> {
-        let core = Core::create(&self.arena, kind::RLOCK, NOUN)?;
+        let core = Core::create(&self.arena, kind::RLOCK, NOUN, self.chosen_backend()?)?;
         Ok(RLock { core: Arc::new(core), spinner: self.spinner() })
     }
 }
@@ -64,6 +80,16 @@ impl RLock {
     /// Sets arena and waiting.
     pub fn builder() -> SyncBuilder<Self> {
         SyncBuilder::new()
+    }
+
+    /// What excludes in it: its creator's choice.
+    pub fn backend(&self) -> LockBackend {
+        self.core.backend()
+    }
+
+    /// What it promises, and what it does not.
+    pub fn capabilities(&self) -> Capabilities {
+        self.core.backend().capabilities()
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -90,7 +116,8 @@ impl RLock {
     /// # Errors
     ///
     /// `OwnerDied`, with the guard, if the last owner died with it; `Poisoned`; `Cancelled`; `Other` (`WrongProcess`) if the
-    /// handle was inherited through a fork.
+    /// handle was inherited through a fork. With a [`backend`](Self::backend) that is not `robust`, `Other` (`OwnerDied`), without a guard,
+    /// if an owner died with it: then nobody gets it any more.
     #[inline]
     pub fn acquire(&self) -> Result<RLockGuard<'_>, AcquireError<RLockGuard<'_>>> {
         match self.core.try_fast() {
@@ -138,8 +165,8 @@ impl RLock {
                 pid,
                 name,
             ))),
-            Err(Missed::Busy) => Err(AcquireError::Busy),
-            Err(Missed::Cancelled) => Err(AcquireError::Cancelled),
+            Err(Missed::Busy) => Err(AcquireError::Busy { lock: self.core.number() }),
+            Err(Missed::Cancelled) => Err(AcquireError::Cancelled { lock: self.core.number() }),
             Err(Missed::Error(error)) => Err(error.into()),
         }
     }

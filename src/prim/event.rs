@@ -14,6 +14,8 @@
 use crate::layout::event::EventWord;
 use crate::prim::limits::{Backstop, Limits, WaitEnd, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
+#[cfg(all(feature = "async", not(loom)))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{futex, mutant};
 
@@ -45,6 +47,25 @@ impl Place for AtomicU32 {
 
     fn wake(&self) {
         futex::wake(self, u32::MAX);
+    }
+}
+
+#[cfg(all(feature = "async", not(loom)))]
+impl RawEvent<'_, AtomicU32> {
+    /// Announces a sleeper that came when the word was `before`, for who sleeps elsewhere. None: the event has come.
+    pub fn watch(self, before: EventWord) -> Option<Watch> {
+        loop {
+            if let Some(marked) = self.mark(before) {
+                return Some(Watch {
+                    address: futex::Address::of(self.0),
+                    expected: marked.0,
+                    unordered: false,
+                });
+            }
+            if self.look().has_come(before) {
+                return None;
+            }
+        }
     }
 }
 
@@ -140,14 +161,25 @@ impl<'a, P: Place> RawEvent<'a, P> {
 
     /// Announces a sleeper and sleeps, unless the event comes first.
     fn sleep(self, before: EventWord, until: u64) {
-        let word = self.0.load();
-        if word.has_come(before) {
-            return;
-        }
-        let marked = word.with_waiters();
-        if word == marked || self.0.change(word, marked) {
+        if let Some(marked) = self.mark(before) {
             self.0.sleep(marked, until);
         }
+    }
+
+    /// Marks the word: somebody is about to sleep. None: the event has come, or the word has changed.
+    fn mark(self, before: EventWord) -> Option<EventWord> {
+        let word = self.0.load();
+        if word.has_come(before) {
+            return None;
+        }
+        let marked = word.with_waiters();
+        (word == marked || self.0.change(word, marked)).then_some(marked)
+    }
+
+    /// What a wait that begins now is to remember.
+    #[cfg(all(feature = "async", not(loom)))]
+    pub fn look(self) -> EventWord {
+        self.0.load()
     }
 
     /// For the reaper of anybody who used it: the dead may have set it, and not woken those who sleep.

@@ -29,6 +29,8 @@
 
 use crate::prim::limits::{BACKSTOP_MAX, BACKSTOP_MIN, Limits, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
+#[cfg(all(feature = "async", not(loom)))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::fence;
 use crate::sync::futex::{self, Wake};
@@ -259,6 +261,15 @@ impl<'a> EventCount<'a> {
             until
         };
         futex::wait(self.word, key.word, until)
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere. None: it need not sleep, `blocked()` is false after that.
+    #[cfg(all(feature = "async", not(loom)))]
+    #[cold]
+    pub fn watch(self, blocked: impl FnOnce() -> bool) -> Option<Watch> {
+        let key = self.prepare();
+        let address = futex::Address::of(self.word);
+        blocked().then_some(Watch { address, expected: key.word, unordered: key.unordered })
     }
 
     /// Sleeping has become rare: publishers need no fence any more.

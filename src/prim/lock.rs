@@ -20,6 +20,8 @@ use crate::layout::ParticipantId;
 use crate::layout::lock::{DIRTY, LockState, LockWord, WAITERS};
 use crate::prim::limits::{Backstop, Limits, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
+#[cfg(all(feature = "async", not(loom)))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{fence, futex, mutant};
 
@@ -82,42 +84,71 @@ impl<'a> RawLock<'a> {
     pub fn take(self, me: LockWord, limits: &Limits<'_>, spinner: &Spinner, owners: &dyn Owners) -> Taken {
         let mut wait = Wait { slept: false, backstop: None, ask: limits.is_try(), asked: false };
         loop {
+            let word = match self.attempt(me, wait.slept) {
+                Ok(taken) => return taken,
+                Err(word) => word,
+            };
+            let LockState::Owned(who, incarnation) = word.state() else { continue };
+            wait.asked |= wait.ask;
+            // An owner of this process lives.
+            if wait.ask && word.process() != me.process() && owners.is_dead(who, incarnation) {
+                if self.inherit(word, me) {
+                    return Taken::Inherited(word);
+                }
+                continue;
+            }
+            if let Some(end) = ended(limits) {
+                if end == Taken::TimedOut && !wait.asked {
+                    // Once before it gives up: a wait may be shorter than the first backstop.
+                    wait.ask = true;
+                    wait.asked = true;
+                    continue;
+                }
+                return end;
+            }
+            self.wait(word, limits, spinner, owners, &mut wait);
+        }
+    }
+
+    /// Takes it if that needs no wait. Else what the word says: that another owns it. `slept`: since it was marked.
+    pub fn attempt(self, me: LockWord, slept: bool) -> Result<Taken, LockWord> {
+        loop {
             let word = self.look();
             match word.state() {
                 LockState::Free => {
-                    if self.change(word, word.taken_by(me, wait.slept), Ordering::Acquire) {
-                        return Taken::Owned;
+                    if self.change(word, word.taken_by(me, slept), Ordering::Acquire) {
+                        return Ok(Taken::Owned);
                     }
                 }
                 LockState::Orphan(_) => {
                     if self.inherit(word, me) {
-                        return Taken::Inherited(word);
+                        return Ok(Taken::Inherited(word));
                     }
                 }
-                LockState::Poison => return Taken::Poisoned,
-                LockState::Owned(..) if word.owner() == me => return Taken::Mine,
-                LockState::Owned(who, incarnation) => {
-                    wait.asked |= wait.ask;
-                    // An owner of this process lives.
-                    if wait.ask && word.process() != me.process() && owners.is_dead(who, incarnation) {
-                        if self.inherit(word, me) {
-                            return Taken::Inherited(word);
-                        }
-                        continue;
-                    }
-                    if let Some(end) = ended(limits) {
-                        if end == Taken::TimedOut && !wait.asked {
-                            // Once before it gives up: a wait may be shorter than the first backstop.
-                            wait.ask = true;
-                            wait.asked = true;
-                            continue;
-                        }
-                        return end;
-                    }
-                    self.wait(word, limits, spinner, owners, &mut wait);
-                }
+                LockState::Poison => return Ok(Taken::Poisoned),
+                LockState::Owned(..) if word.owner() == me => return Ok(Taken::Mine),
+                LockState::Owned(..) => return Err(word),
             }
         }
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere. None: nobody owns it.
+    #[cfg(all(feature = "async", not(loom)))]
+    pub fn watch(self) -> Option<Watch> {
+        loop {
+            let word = self.look();
+            let LockState::Owned(..) = word.state() else { return None };
+            if let Some(marked) = self.mark(word) {
+                let address = futex::Address::of_low(self.word);
+                return Some(Watch { address, expected: marked.low(), unordered: false });
+            }
+        }
+    }
+
+    /// Marks the word of an owner: somebody is about to sleep. None: it has changed.
+    fn mark(self, word: LockWord) -> Option<LockWord> {
+        let marked = word.with(WAITERS);
+        (marked == word || self.change(word, marked, Ordering::Relaxed)).then_some(marked)
     }
 
     /// Takes it from the dead, or from those who gave up.
@@ -151,10 +182,7 @@ impl<'a> RawLock<'a> {
 
     /// Announces a sleeper and sleeps, unless the word changes first.
     fn sleep(self, word: LockWord, limits: &Limits<'_>, backstop: u64, wait: &mut Wait) {
-        let marked = word.with(WAITERS);
-        if marked != word && !self.change(word, marked, Ordering::Relaxed) {
-            return;
-        }
+        let Some(marked) = self.mark(word) else { return };
         let until = limits.deadline.map_or(backstop, |at| at.min(backstop));
         futex::wait_low(self.word, marked.low(), Some(until));
         wait.slept = true;

@@ -11,3 +11,5 @@ pub mod park;
 pub mod semaphore;
 pub mod spin;
 pub mod twin;
+#[cfg(all(feature = "async", not(loom)))]
+pub mod watch;

@@ -26,6 +26,8 @@ use crate::layout::semaphore::{Lane, LaneOp, LaneOwner, LaneWord, SemaphoreWord}
 use crate::prim::event_count::{EventCount, SpinRun, WaitEnd};
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
+#[cfg(all(feature = "async", not(loom)))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::mutant;
 
@@ -213,6 +215,12 @@ impl<'a, L: Lanes + ?Sized> RawSemaphore<'a, L> {
                 WaitEnd::Cancelled => return Acquired::Cancelled,
             }
         }
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere. None: a permit is free.
+    #[cfg(all(feature = "async", not(loom)))]
+    pub fn watch(self) -> Option<Watch> {
+        EventCount::new(self.event).watch(|| self.look().value() == 0)
     }
 
     /// Gives back a permit that the lane `me` holds. One read-modify-write while nobody waits. The value does not go beyond

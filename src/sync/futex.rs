@@ -57,6 +57,71 @@ pub fn store_low_and_wake(word: &AtomicU64, value: u32, count: u32) -> u32 {
     crate::sys::futex::store_low_and_wake(word, value, count)
 }
 
+/// Where a futex lies, for who sleeps by several at once. It may outlive the word: then the kernel finds nothing there, or a
+/// number that says nothing, and nobody touches memory through it but the kernel, who looks first.
+#[cfg(all(feature = "async", not(loom)))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address(usize);
+
+#[cfg(all(feature = "async", not(loom)))]
+impl Address {
+    /// This word.
+    pub fn of(word: &AtomicU32) -> Self {
+        Self(core::ptr::from_ref(word).addr())
+    }
+
+    /// The low half of this word. (Little endian: it comes first.)
+    pub fn of_low(word: &AtomicU64) -> Self {
+        Self(core::ptr::from_ref(word).addr())
+    }
+
+    /// Nowhere.
+    #[cfg(test)]
+    pub fn null() -> Self {
+        Self(0)
+    }
+
+    /// As a number.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// How a sleep by several words ended.
+#[cfg(all(feature = "async", not(loom)))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeAny {
+    /// Somebody woke at least this one: at most one wake-up each was taken from them.
+    Woken(usize),
+    /// One of them did not hold its expected value, or the kernel returned early. No wake-up was taken.
+    Changed,
+    /// The deadline passed. No wake-up was taken.
+    TimedOut,
+    /// The kernel cannot do it: older than 5.16, or a sandbox forbids it.
+    Refused,
+}
+
+/// The most words of one [`wait_any`].
+#[cfg(all(feature = "async", not(loom)))]
+pub const ANY_MAX: usize = 128;
+
+/// Sleeps while each word (at most [`ANY_MAX`]) holds the value beside it, until one is woken or until `deadline`
+/// (CLOCK_MONOTONIC nanoseconds).
+#[cfg(all(feature = "async", not(loom)))]
+#[cold]
+pub fn wait_any(words: &[(Address, u32)], deadline: u64) -> WakeAny {
+    super::kill::point();
+    crate::sys::futex_waitv::wait_any(words, deadline)
+}
+
+/// [`wake`] by address.
+#[cfg(all(feature = "async", not(loom)))]
+#[cold]
+pub fn wake_address(word: Address, count: u32) -> u32 {
+    super::kill::point();
+    crate::sys::futex_waitv::wake(word, count)
+}
+
 #[cfg(loom)]
 pub use model::{store_low_and_wake, wait, wait_low, wake, wake_low};
 

@@ -1,14 +1,19 @@
 //! L0: the kernel. The only raw system calls of the library, one concern a file.
 
+pub mod attempts;
 pub mod beacon;
 pub mod boot_payload;
+pub mod c_library;
 pub mod child;
 pub mod clock;
 pub mod cpu;
 pub mod exit;
+pub mod failed_call;
 pub mod fdpass;
 pub mod fork;
 pub mod futex;
+#[cfg(feature = "async")]
+pub mod futex_waitv;
 pub mod hook;
 pub mod image;
 pub mod lifeline;
@@ -17,7 +22,9 @@ pub mod membarrier;
 pub mod memfd;
 pub mod parcel;
 pub mod pidfd;
+pub mod posix_semaphore;
 pub mod random;
+pub mod raw_mutex;
 pub mod signal;
 pub mod spawn;
 pub mod thread;

@@ -207,7 +207,8 @@ impl Condition {
     /// - `Limit` if as many threads wait already as the condition has room for. The thread still has the lock.
     /// - `InvalidState` if the lock was inherited from a dead owner and not recovered yet: nobody may have it before.
     /// - `OwnerDied`, naming the dead, if the lock came back from one that died with it. **The thread has the lock**: repair what
-    ///   it protects and say [`recover`](Self::recover). Given back without that, the lock is poisoned.
+    ///   it protects and say [`recover`](Self::recover). Given back without that, the lock is poisoned. (With a lock whose
+    ///   [`LockBackend`](crate::LockBackend) is not robust the thread does *not* have it, and nobody will.)
     /// - `Poisoned` if another heir gave up meanwhile; the thread does not have the lock any more, and its guards do nothing.
     /// - `Cancelled`; the thread has the lock.
     pub fn wait(&self) -> Result<()> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "async")]
+use super::super::asynch::{SemaphoreAttempt, Wait};
 use super::super::handle::travels;
 use super::builder::SemaphoreBuilder;
 use super::core::Core;
@@ -105,6 +107,37 @@ impl BoundedSemaphore {
             Some(permit) => Ok(permit),
             None => self.core.acquire_within(&deadline_in(timeout), &self.spinner),
         }
+    }
+
+    /// Takes a permit, waiting as long as it takes, without a thread for the wait. With the feature `async`, under any runtime.
+    ///
+    /// The holder of a permit is a thread: the one that polls the future as it ends. So the permit must be dropped by that thread;
+    /// it is not `Send`, and a task that may move between threads (`tokio::spawn`) must not keep it across an `await`: the compiler
+    /// refuses that. Tasks that stay on their thread (`spawn_local`, a `block_on`) may. Each thread that polls has a lane.
+    ///
+    /// Dropped before it is ready, the future has taken nothing, and no wake-up is lost. What the dead had is found as in
+    /// [`acquire`](Self::acquire): at the latest a second after their death.
+    ///
+    /// Cost: see [`Lock::acquire_async`](crate::Lock::acquire_async), also for the one thread of the process that sleeps for all futures.
+    ///
+    /// # Errors
+    ///
+    /// `Other`: `Limit` if more threads use the semaphore than it has lanes for, `WrongProcess` if the handle was inherited through
+    /// a fork, `Os` if that thread cannot be started.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> processing::Result<()> {
+    /// let semaphore = processing::BoundedSemaphore::new(1)?;
+    /// let permit = semaphore.acquire_async().await?;
+    /// let (next, ()) = tokio::join!(semaphore.acquire_async(), async { drop(permit) });
+    /// drop(next?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn acquire_async(&self) -> impl Future<Output = Result<Permit<'_>, SemaphoreError>> + Send {
+        Wait::new(SemaphoreAttempt(&self.core))
     }
 
     /// One permit more, by anybody, in place of one that was [forgotten](Permit::forget). A permit in hand is given back by

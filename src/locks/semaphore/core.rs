@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "async")]
+use super::super::asynch::{Key, Source};
 use super::error::SemaphoreError;
 use super::lanes;
 use super::permit::Permit;
@@ -16,8 +18,12 @@ use crate::prim::event_count::SpinRun;
 use crate::prim::limits::Limits;
 use crate::prim::semaphore::{Acquired, RawSemaphore, claim};
 use crate::prim::spin::Spinner;
+#[cfg(feature = "async")]
+use crate::prim::watch::Watch;
 use crate::region::Presence;
 use crate::sync::atomic::Ordering;
+#[cfg(feature = "async")]
+use crate::sync::futex::Address;
 use crate::sys::thread;
 
 /// One semaphore in this process.
@@ -150,6 +156,21 @@ impl Core {
         }
     }
 
+    /// A permit, if one is free.
+    #[cfg(feature = "async")]
+    pub(in crate::locks) fn attempt(&self) -> Option<Result<Permit<'_>, SemaphoreError>> {
+        if let Some(permit) = self.try_fast() {
+            return Some(Ok(permit));
+        }
+        if let Err(error) = self.presence.check(self.domain.region()) {
+            return Some(Err(error.into()));
+        }
+        match self.lane() {
+            Ok(lane) => self.raw().try_acquire(lane).map(|taken| Ok(Permit::new(self, lane, taken))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
     /// The lane of this thread.
     fn lane(&self) -> Result<u32> {
         if let Some(lane) = lanes::known(self.key) {
@@ -212,6 +233,25 @@ impl Core {
             format!("{lanes} threads use it, as many as it was made for: need 1 lane, free 0"),
         )
         .hint("make it with builder(value).threads(n)")
+    }
+}
+
+#[cfg(feature = "async")]
+impl Source for Core {
+    fn key(&self) -> Key {
+        Key { word: Address::of(&self.body.head().event), since: 0 }
+    }
+
+    fn watch(&self) -> Option<Watch> {
+        self.raw().watch()
+    }
+
+    fn word(&self) -> u32 {
+        self.body.head().event.load(Ordering::Acquire)
+    }
+
+    fn domain(&self) -> &Arc<Domain> {
+        &self.domain
     }
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "async")]
+use super::asynch::{SemaphoreAttempt, Wait};
 use super::handle::travels;
 use crate::arena::ObjectRef;
 use crate::channel::domain::deadline_in;
 use crate::error::Result;
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
-use core::Core;
+pub(super) use core::Core;
 
 mod bounded;
 mod builder;
@@ -154,6 +156,37 @@ impl Semaphore {
             Some(permit) => Ok(permit),
             None => self.core.acquire_within(&deadline_in(timeout), &self.spinner),
         }
+    }
+
+    /// Takes a permit, waiting as long as it takes, without a thread for the wait. With the feature `async`, under any runtime.
+    ///
+    /// The holder of a permit is a thread: the one that polls the future as it ends. So the permit must be dropped by that thread;
+    /// it is not `Send`, and a task that may move between threads (`tokio::spawn`) must not keep it across an `await`: the compiler
+    /// refuses that. Tasks that stay on their thread (`spawn_local`, a `block_on`) may. Each thread that polls has a lane.
+    ///
+    /// Dropped before it is ready, the future has taken nothing, and no wake-up is lost. What the dead had is found as in
+    /// [`acquire`](Self::acquire): at the latest a second after their death.
+    ///
+    /// Cost: see [`Lock::acquire_async`](crate::Lock::acquire_async), also for the one thread of the process that sleeps for all futures.
+    ///
+    /// # Errors
+    ///
+    /// `Other`: `Limit` if more threads use the semaphore than it has lanes for, `WrongProcess` if the handle was inherited through
+    /// a fork, `Os` if that thread cannot be started.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> processing::Result<()> {
+    /// let semaphore = processing::Semaphore::new(1)?;
+    /// let permit = semaphore.acquire_async().await?;
+    /// let (next, ()) = tokio::join!(semaphore.acquire_async(), async { drop(permit) });
+    /// drop(next?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn acquire_async(&self) -> impl Future<Output = Result<Permit<'_>, SemaphoreError>> + Send {
+        Wait::new(SemaphoreAttempt(&self.core))
     }
 
     /// One permit more, by anybody, whether or not he holds one: to give back what was [forgotten](Permit::forget), or to

@@ -192,7 +192,7 @@ fn steals_nothing<L: Lockable>(lock: &L, board: Board) -> Outcome<()> {
             drop(guard);
             Ok(())
         }
-        Err(AcquireError::Busy) => Ok(()),
+        Err(AcquireError::Busy { .. }) => Ok(()),
         Err(other) => Err(format!("beside a stopped owner: {other:?}")),
     }
 }

@@ -95,7 +95,7 @@ impl Hand<'_> {
                 drop(died.recover());
                 Ok(())
             }
-            Err(AcquireError::Busy) => return Ok(()),
+            Err(AcquireError::Busy { .. }) => return Ok(()),
             Err(error) => bail!("lock: {error}"),
         }?;
         self.slot.confirmed.fetch_add(1, Relaxed);

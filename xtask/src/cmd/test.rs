@@ -72,12 +72,13 @@ fn fmt() -> Result<()> {
     Ok(())
 }
 
-/// Three times, because features are additive over one build: with the kill tests in it, nobody would see
+/// Four times, because features are additive over one build: with the kill tests in it, nobody would see
 /// the library as its users build it.
 fn clippy() -> Result<()> {
     for packages in [
         "--workspace --exclude processing-kill-tests --exclude processing-loom-tests",
         "-p processing-ipc --features internals",
+        "-p processing-ipc --features async",
         "-p processing-kill-tests -p processing-loom-tests",
     ] {
         cargo("clippy --all-targets").words(packages).words("-- -D warnings").bound(STEP_SECONDS).run()?;
@@ -87,7 +88,11 @@ fn clippy() -> Result<()> {
 
 /// The command `processing` is left out: its pages would overwrite those of the library of that name.
 fn doc() -> Result<()> {
-    for words in ["-p processing-ipc", "-p processing-ipc --features internals --document-private-items"] {
+    for words in [
+        "-p processing-ipc",
+        "-p processing-ipc --features async",
+        "-p processing-ipc --features internals,async --document-private-items",
+    ] {
         cargo("doc --no-deps").words(words).env("RUSTDOCFLAGS", "-D warnings").bound(STEP_SECONDS).run()?;
     }
     Ok(())
@@ -96,10 +101,11 @@ fn doc() -> Result<()> {
 fn test() -> Result<()> {
     let plain = "test --workspace --exclude processing-kill-tests --exclude processing-loom-tests";
     cargo(plain).words("--lib --bins --tests").bound(STEP_SECONDS).run()?;
-    library_tests("internals", &["--lib"])
+    library_tests("internals", &["--lib"])?;
+    library_tests("async", &["--lib"])
 }
 
-/// The tests of the library that need a feature of its inner parts.
+/// The tests of the library that need this feature.
 fn library_tests(feature: &str, more: &[&str]) -> Result<()> {
     let names = tests_with_feature("processing-ipc", feature)?;
     let job = cargo("test -p processing-ipc --features").arg(feature);
@@ -109,7 +115,9 @@ fn library_tests(feature: &str, more: &[&str]) -> Result<()> {
 }
 
 fn doctest() -> Result<()> {
-    cargo("test -p processing-ipc --doc").bound(STEP_SECONDS).run()
+    cargo("test -p processing-ipc --doc").bound(STEP_SECONDS).run()?;
+    // Only the examples that the feature adds.
+    cargo("test -p processing-ipc --features async --doc _async").bound(STEP_SECONDS).run()
 }
 
 /// A package of its own, built alone: its feature must not reach the other builds. Then the tests of the library's
