@@ -152,7 +152,12 @@ impl<'a, L: Lanes + ?Sized> RawSemaphore<'a, L> {
     /// read-modify-write.
     #[inline(always)]
     pub fn try_acquire(self, me: u32) -> Option<SemaphoreWord> {
-        let seen = self.look();
+        self.try_acquire_from(me, self.look())
+    }
+
+    /// The same, where the word is likely to be as it was `seen`: see [`release`](Self::release).
+    #[inline(always)]
+    pub fn try_acquire_from(self, me: u32, seen: SemaphoreWord) -> Option<SemaphoreWord> {
         let lane = self.lanes.lane(me).filter(|_| seen.value() > 0)?;
         if step::others_stamp(seen, me).is_some() {
             return self.try_acquire_slow(me);
@@ -227,19 +232,22 @@ impl<'a, L: Lanes + ?Sized> RawSemaphore<'a, L> {
     /// its maximum.
     ///
     /// `guess`: what the word was when the permit was taken. If nobody else has been there since, it is what the word is, and the
-    /// word need not be loaded first: that would take as long as a third of the rest.
+    /// word need not be loaded first, which would be waited for. The answer is the next guess, for an acquire.
     #[inline(always)]
-    pub fn release(self, me: u32, guess: SemaphoreWord) {
-        let Some(lane) = self.lanes.lane(me) else { return };
+    pub fn release(self, me: u32, guess: SemaphoreWord) -> Option<SemaphoreWord> {
+        let lane = self.lanes.lane(me)?;
         // Relaxed: as in `try_acquire`.
         let intent = LaneWord(lane.word.load(Ordering::Relaxed)).intends(LaneOp::Release);
         lane.word.store(intent.0, Ordering::Relaxed);
-        let alone = step::others_stamp(guess, me).is_none();
-        if !alone || self.change(guess, guess.returned(1, self.max, me, intent)).is_err() {
+        // The guess has this lane's own stamp: there is nobody to help.
+        let returned = guess.returned(1, self.max, me, intent);
+        let alone = self.change(guess, returned).is_ok();
+        if !alone {
             self.put_back(1, me, intent);
         }
         lane.word.store(intent.finished().0, Ordering::Relaxed);
         EventCount::new(self.event).notify(1);
+        alone.then_some(returned)
     }
 
     #[cold]

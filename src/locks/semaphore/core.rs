@@ -112,7 +112,9 @@ impl Core {
     pub(super) fn try_fast(&self) -> Option<Permit<'_>> {
         let lane = lanes::known(self.key)?;
         self.presence.id()?;
-        self.raw().try_acquire(lane).map(|taken| Permit::new(self, lane, taken))
+        let (raw, guess) = (self.raw(), lanes::guess());
+        let seen = if guess.value() > 0 { guess } else { raw.look() };
+        raw.try_acquire_from(lane, seen).map(|taken| Permit::new(self, lane, taken))
     }
 
     #[inline(always)]
@@ -191,7 +193,7 @@ impl Core {
     pub(super) fn put_back(&self, lane: u32, taken: SemaphoreWord) {
         // In a forked copy the permit is its parent's.
         if self.presence.id().is_some() {
-            self.raw().release(lane, taken);
+            lanes::set_guess(self.key, self.raw().release(lane, taken));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::layout::semaphore::SemaphoreWord;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// How many semaphores a thread may use in turn before it searches for its lane again.
@@ -10,6 +11,22 @@ const KNOWN: usize = 4;
 thread_local! {
     /// The key of a semaphore and the thread's lane in it; the latest first.
     static LANES: [Cell<(u64, u32)>; KNOWN] = const { [const { Cell::new((0, 0)) }; KNOWN] };
+    /// What the word of the latest one was when this thread gave a permit back, and nobody else had been there; zero: not
+    /// known.
+    static GUESS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What the word of the latest semaphore of this thread may be.
+#[inline(always)]
+pub(super) fn guess() -> SemaphoreWord {
+    SemaphoreWord(GUESS.with(Cell::get))
+}
+
+/// For the next acquire of this thread; only if its latest semaphore is this one.
+#[inline(always)]
+pub(super) fn set_guess(key: u64, word: Option<SemaphoreWord>) {
+    let of_latest = LANES.with(|known| known[0].get().0 == key);
+    GUESS.with(|guess| guess.set(word.filter(|_| of_latest).map_or(0, |word| word.0)));
 }
 
 /// A number that no other semaphore of this process has or had: a lane that is remembered with it is not given to
@@ -33,6 +50,7 @@ pub(super) fn known(key: u64) -> Option<u32> {
 fn older(known: &[Cell<(u64, u32)>; KNOWN], key: u64) -> Option<u32> {
     let at = known.iter().position(|entry| entry.get().0 == key)?;
     known[at].swap(&known[0]);
+    GUESS.with(|guess| guess.set(0));
     Some(known[0].get().1)
 }
 
@@ -44,6 +62,7 @@ pub(super) fn remember(key: u64, lane: u32) {
         }
         known[0].set((key, lane));
     });
+    GUESS.with(|guess| guess.set(0));
 }
 
 #[cfg(test)]

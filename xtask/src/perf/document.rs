@@ -133,7 +133,7 @@ fn line(kept: &Kept, goals: &[Goal], tails: bool) -> String {
     let row = &kept.row;
     let mark = if kept.fresh { "" } else { " †" };
     let peer = row.peer.as_ref().map_or_else(String::new, |peer| format!("`{peer}`"));
-    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max);
+    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max) + &share(row);
     let theirs = range(row.peer_ns, row.peer_min, row.peer_max);
     let goal = goals.iter().find(|goal| goal.is_for(row));
     let goal = goal.map_or_else(String::new, |goal| format!("{:.2}: {}", goal.at_most, verdict(goal, row)));
@@ -143,6 +143,11 @@ fn line(kept: &Kept, goals: &[Goal], tails: bool) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Where several wanted the same: what the one with the least had.
+fn share(row: &Row) -> String {
+    row.more_number("share").map_or_else(String::new, |share| format!("; least share {share:.2} of fair"))
 }
 
 fn ratio(row: &Row) -> String {
