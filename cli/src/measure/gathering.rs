@@ -5,7 +5,7 @@
 //! The shared type is made of atomics.
 #![allow(unsafe_code)]
 
-use super::{Batch, Contender, Plain, Side, shared};
+use super::{Batch, Contender, Plain, Report, Side, shared};
 use anyhow::ensure;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,15 +30,21 @@ impl Roll {
         shared()
     }
 
-    /// One waiter's round.
+    /// One waiter's rounds of one order.
     ///
     /// # Errors
     /// Those of `wait`.
-    pub fn attend(&self, wait: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        self.came.fetch_add(1, Ordering::AcqRel);
-        wait()?;
-        self.back.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+    pub fn attend(
+        &self,
+        rounds: u64,
+        mut wait: impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Report> {
+        for _ in 0..rounds {
+            self.came.fetch_add(1, Ordering::AcqRel);
+            wait()?;
+            self.back.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(Report::default())
     }
 }
 
@@ -57,24 +63,23 @@ pub struct Gathering<F> {
 }
 
 impl<F: FnMut(u64) -> anyhow::Result<()>> Contender for Gathering<F> {
+    /// The waiters get one order for all rounds: who is back goes on to wait for the next one, and does nothing else that
+    /// would keep the others from coming back.
     fn batch(&mut self, operations: u64) -> anyhow::Result<Batch> {
-        Batch::measured_each(operations, || {
-            for waiter in &self.waiters {
-                waiter.order(self.round)?;
-            }
+        self.waiters.iter().try_for_each(|waiter| waiter.order(operations))?;
+        let batch = Batch::measured_each(operations, || {
+            let round = self.round;
             self.round += 1;
             let all = self.round * self.waiters.len() as u64;
             until(&self.roll.came, all)?;
             std::thread::sleep(SETTLE);
             let start = Instant::now();
-            (self.release)(self.round - 1)?;
+            (self.release)(round)?;
             until(&self.roll.back, all)?;
-            let took = start.elapsed();
-            for waiter in &self.waiters {
-                waiter.report(PATIENCE)?;
-            }
-            Ok(took)
-        })
+            Ok(start.elapsed())
+        })?;
+        self.waiters.iter().try_for_each(|waiter| waiter.report(PATIENCE).map(drop))?;
+        Ok(batch)
     }
 }
 

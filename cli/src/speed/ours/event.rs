@@ -3,7 +3,7 @@
 use super::hands::{Desk, Figures, Hand, finish, serve};
 use crate::measure::gathering::{Gathering, Roll};
 use crate::measure::shared::{named, open};
-use crate::measure::{Entry, Report, Row, Side};
+use crate::measure::{Entry, Row, Side};
 use crate::speed::raw::eventfd;
 use processing::{Event, Process, Queue};
 
@@ -44,9 +44,12 @@ fn attend(
         Ok(roll) => roll,
         Err(error) => return finish(Err(error)),
     };
-    finish(serve(&Desk { cores, orders, reports }, |round| {
-        let event = if round.is_multiple_of(2) { &events.0 } else { &events.1 };
-        roll.attend(|| Ok(event.wait()?))?;
-        Ok(Report::default())
+    let mut round = 0u64;
+    finish(serve(&Desk { cores, orders, reports }, |rounds| {
+        roll.attend(rounds, || {
+            let event = if round.is_multiple_of(2) { &events.0 } else { &events.1 };
+            round += 1;
+            Ok(event.wait()?)
+        })
     }));
 }

@@ -1,7 +1,7 @@
 //! Eventfds: one for each of a hundred waiters.
 
 use crate::measure::gathering::{Gathering, Roll};
-use crate::measure::{Entry, Partner, Report, Side};
+use crate::measure::{Entry, Partner, Side};
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -22,10 +22,9 @@ pub fn wake_all() -> Entry {
         let mut waiters: Vec<Box<dyn Side>> = Vec::new();
         for own in &descriptors {
             let own = Arc::clone(own);
-            let wait = move |_| {
+            let wait = move |rounds| {
                 let mut count = [0; 8];
-                roll.attend(|| Ok(rustix::io::read(&own, &mut count).map(|_| ())?))?;
-                Ok(Report::default())
+                roll.attend(rounds, || Ok(rustix::io::read(&own, &mut count).map(|_| ())?))
             };
             waiters.push(Box::new(Partner::fork(&place, wait)?));
         }
