@@ -22,6 +22,7 @@ const KEYS: [&str; 13] = [
     "cores",
 ];
 const TAIL: [&str; 3] = ["p50", "p99", "p999"];
+const SHARE: &str = "share";
 
 /// Runs the rows as short as can be.
 fn speed(rows: &str) -> Outcome {
@@ -37,7 +38,7 @@ fn checked(line: &str) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let keys: BTreeSet<&str> = object.keys().map(String::as_str).collect();
     let all = BTreeSet::from(KEYS);
-    if !keys.is_superset(&all) || keys.difference(&all).any(|key| !TAIL.contains(key)) {
+    if !keys.is_superset(&all) || keys.difference(&all).any(|key| !TAIL.contains(key) && *key != SHARE) {
         return Err(format!("keys {keys:?}"));
     }
     ordered(&object, ["ours_min", "ours_ns", "ours_max"])?;

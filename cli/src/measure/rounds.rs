@@ -159,9 +159,10 @@ impl Runner {
     }
 }
 
-/// To a thousandth: more digits would be noise.
+/// To a thousandth: more digits would be noise. Of what is less than one to a millionth, so that it does not become nothing.
 fn round(figure: f64) -> f64 {
-    (figure * 1e3).round() / 1e3
+    let digits = if figure < 1.0 { 1e6 } else { 1e3 };
+    (figure * digits).round() / digits
 }
 
 #[cfg(test)]
