@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use processing::rkyv::rancor::{self, Fallible, Source};
 use processing::rkyv::{Archive, Deserialize, Serialize};
@@ -149,15 +149,19 @@ fn who_never_sleeps_long_gets_the_leases_of_the_dead() {
         q.put(&5).unwrap();
         // Nobody joins it, and nobody asks after it.
         let p = Process::new(die_with_it, (q.clone(), taken.clone())).start().unwrap();
-        while taken.try_get().is_err() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let start = Instant::now();
-        while let Err(error) = q.get_timeout(short) {
-            assert!(error.is_empty(), "{error}");
-            assert!(start.elapsed() < Duration::from_secs(10), "{short:?}");
-            thread::sleep(Duration::from_millis(1));
-        }
+        // A get that sleeps here would look after the dead in its sleep.
+        let got = soon("get_timeout", move || {
+            while taken.try_get().is_err() {
+                thread::yield_now();
+            }
+            loop {
+                match q.get_timeout(short) {
+                    Ok(value) => break value,
+                    Err(error) => assert!(error.is_empty(), "{error}"),
+                }
+            }
+        });
+        assert_eq!(got, 5, "{short:?}");
         p.join().unwrap();
     }
 }
