@@ -1,8 +1,8 @@
 //! Processes with the API of threads, over one shared-memory region that survives the death of any participant.
 //!
-//! A program runs its parts as processes and lets them talk through [`Queue`]s and [`pipe`]s that live in shared
-//! memory: as fast as a cache line travels between cores, and **a process may be killed at any instruction and nothing is lost,
-//! torn, leaked or stuck**.
+//! A program runs its parts as processes and lets them talk through [`Queue`]s and [`pipe`]s, and wait for each other at
+//! [`Lock`]s, [`Semaphore`]s, [`Condition`]s and [`Event`]s, that live in shared memory: as fast as a cache line travels
+//! between cores, and **a process may be killed at any instruction and nothing is lost, torn, leaked or stuck**.
 //!
 //! ```
 //! use processing::{Process, Queue};
@@ -26,10 +26,13 @@
 //!
 //! - A [`put`](Queue::put) that returned is delivered; one whose process was killed before is delivered whole or not at
 //!   all. A message held by a [`Lease`] goes to another consumer if its holder dies, marked as redelivered.
+//! - A [`Lock`] (unless another [`LockBackend`] was chosen) whose owner died goes to the next, who is told whose it was;
+//!   the permits of the dead are free again; a [`notify`](Condition::notify) or [`set`](Event::set) whose caller died in
+//!   the middle leaves nobody asleep whose wait it had ended.
 //! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
 //!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
 //! - Nothing has a name, so nothing stays behind: the memory goes with its last process.
-//! - While nobody sleeps, queues and pipes make no system call. The library starts no thread
+//! - While nobody sleeps, queues, pipes and locks make no system call. The library starts no thread
 //!   (with the feature `async` at most one, see below).
 //! - Running out of memory is an error, never a signal.
 //!
