@@ -129,6 +129,7 @@ pub use channel::{
     connection::{Connection, Receiver, Sender, pipe, pipe_in},
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
+    many_errors::{PutManyError, SendManyError},
     message::Message,
     queue::{Lease, Queue, QueueBuilder},
 };

@@ -7,6 +7,7 @@ pub mod connection;
 pub(crate) mod domain;
 pub mod errors;
 pub(crate) mod kind;
+pub mod many_errors;
 pub(crate) mod message;
 pub(crate) mod obituary;
 pub(crate) mod parcel;

@@ -438,6 +438,15 @@ impl<'r, M: RingMemory> Taken<'r, M> {
         }
     }
 
+    /// As [`commit`](Self::commit), waking nobody: [`Ring::notify_committed`] must follow soon.
+    #[inline(always)]
+    pub fn store_commit(self) {
+        match self {
+            Self::Slot(claim) => claim.store_commit(),
+            Self::Cell(lease) => lease.store_release(),
+        }
+    }
+
     /// Gives the message back for another consumer, marked as redelivered; as dropping it does.
     pub fn put_back(self) {}
 

@@ -2,8 +2,10 @@
 
 mod builder;
 mod get;
+mod get_many;
 mod lease;
 mod put;
+mod put_many;
 
 use std::fmt;
 use std::marker::PhantomData;

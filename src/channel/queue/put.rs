@@ -50,7 +50,7 @@ impl<T: Message> Queue<T> {
     }
 
     #[inline]
-    fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
+    pub(super) fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         match plain_bytes(value) {
             Some(bytes) if bytes.len() <= self.shared.plain_room => self.put_bytes(bytes, limits),
             _ => self.put_encoded(value, limits),
@@ -113,7 +113,7 @@ impl<T: Message> Queue<T> {
     }
 
     #[cold]
-    fn claim_when_free(
+    pub(super) fn claim_when_free(
         &self,
         me: ParticipantId,
         limits: &Limits<'_>,
