@@ -131,7 +131,7 @@ pub use channel::{
     errors::{GetError, PutError},
     many_errors::{PutManyError, SendManyError},
     message::Message,
-    queue::{Lease, Queue, QueueBuilder},
+    queue::{CommitError, DeadLetter, Lease, Queue, QueueBuilder, QueueHolder, QueueStats, Reservation},
 };
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
@@ -151,6 +151,7 @@ pub use process::{
     Builder, Cargo, JoinHandle, Process, ProcessBuilder, Report, StartMethod, Target, Task, active_children,
     cpu_count, current_process, freeze_support, spawn,
 };
+pub use ring::policy::WhenFull;
 pub use rkyv;
 
 #[cfg(all(not(loom), feature = "internals"))]

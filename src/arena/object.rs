@@ -257,6 +257,12 @@ impl Arena {
         lock(&self.table).held.get(&id).and_then(Weak::upgrade).map(ObjectRef)
     }
 
+    /// The participants that hold a reference to an object just now. Cost: a look at all their references.
+    pub fn holders(&self, id: ObjectId) -> Vec<ParticipantId> {
+        let present = self.region.participants().map(|participant| participant.id);
+        present.filter(|who| self.held_by(*who).any(|held| held == id)).collect()
+    }
+
     /// Every reference that this process holds.
     pub(super) fn all_attached(&self) -> Vec<ObjectRef> {
         lock(&self.table).held.values().filter_map(Weak::upgrade).map(ObjectRef).collect()
