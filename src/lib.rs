@@ -131,7 +131,10 @@ pub use channel::{
     errors::{GetError, PutError},
     many_errors::{PutManyError, SendManyError},
     message::Message,
-    queue::{CommitError, DeadLetter, Lease, Queue, QueueBuilder, QueueHolder, QueueStats, Reservation},
+    queue::{
+        CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueHolder, QueueStats,
+        Reservation,
+    },
 };
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};

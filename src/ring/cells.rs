@@ -153,6 +153,11 @@ impl<'r, M: RingMemory> Detaching<'r, M> {
         self.claim.free();
     }
 
+    /// HELD(me) -> ORPHAN, before its time: for a mutant.
+    pub(super) fn lay_down(&self) {
+        CellLease { ring: self.claim.ring, cell: self.cell }.lay_down();
+    }
+
     /// After both.
     pub fn finish(self) -> CellLease<'r, M> {
         CellLease { ring: self.claim.ring, cell: self.cell }
@@ -218,13 +223,14 @@ impl<M: RingMemory> CellLease<'_, M> {
 }
 
 impl<M: RingMemory> Drop for CellLease<'_, M> {
-    /// HELD(me, n) -> ORPHAN(n + 1).
+    /// HELD(me, n) -> ORPHAN(n + 1), which may be a dead letter.
     #[cold]
     fn drop(&mut self) {
         let orphan = self.word().orphaned();
         self.ring.memory.cell_word(self.cell).store(orphan.0, Release);
-        self.ring.came_back();
-        if self.ring.is_dead_letter(orphan) && !mutant::on("mpmc.dead_letter_untold") {
+        if !self.ring.is_dead_letter(orphan) {
+            self.ring.came_back();
+        } else if !mutant::on("mpmc.dead_letter_untold") {
             // For those that wait for the end of a closed ring it is as if it were released.
             self.ring.notify_released();
         }

@@ -23,7 +23,7 @@
 
 use std::mem;
 
-use crate::sync::atomic::Ordering::Release;
+use crate::sync::atomic::Ordering::{Acquire, Release};
 use crate::sync::mutant;
 
 use super::ParticipantId;
@@ -32,7 +32,6 @@ use super::get::{GetClaim, try_claim_get};
 use super::memory::RingMemory;
 use super::mpmc::Ring;
 use super::slot::{CellState, CellWord, SlotState, SlotWord};
-use crate::sync::atomic::Ordering::Acquire;
 
 impl<M: RingMemory> Ring<M> {
     /// A message that came back so often is not delivered again. 0: none is refused.
@@ -75,8 +74,13 @@ impl<M: RingMemory> Ring<M> {
     fn bury<'r>(&'r self, claim: GetClaim<'r, M>) -> Result<(), GetClaim<'r, M>> {
         let mut burying = claim.begin_detach()?;
         burying.hold_cell();
-        burying.free_slot();
-        burying.finish().lay_down();
+        if mutant::on("mpmc.laid_down_first") {
+            burying.lay_down();
+            burying.free_slot();
+        } else {
+            burying.free_slot();
+            burying.finish().lay_down();
+        }
         self.notify_freed();
         Ok(())
     }

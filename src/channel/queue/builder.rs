@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{DEFAULT_CAPACITY, Queue};
+use super::{Consumer, DEFAULT_CAPACITY, Producer, Queue, halves};
 use crate::channel::domain::Arena;
 use crate::channel::message::Message;
 use crate::channel::{codec, kind};
@@ -174,6 +174,31 @@ impl<T: Message> QueueBuilder<T> {
         let object = domain.with_room(create)?;
         Queue::open(object, self.strategy)
     }
+    /// Creates the queue as two halves, each of which sees when the other one is gone.
+    ///
+    /// When the last [`Producer`] is gone, in whatever process, dropped or dead, the consumers get what is left and then `Closed`. When
+    /// the last [`Consumer`] is gone, puts fail with `Closed`. A handle in a message, or in the arguments of a process that is
+    /// starting, counts: it is somebody's.
+    ///
+    /// ```
+    /// let (producer, consumer) = processing::Queue::<u64>::builder().build_halves()?;
+    /// let another = producer.clone();
+    /// producer.put(&1)?;
+    /// drop(producer);
+    /// another.put(&2)?;
+    /// drop(another);
+    /// assert_eq!((consumer.get()?, consumer.get()?), (1, 2));
+    /// assert!(consumer.get().is_err_and(|e| e.is_closed()));
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_halves(self) -> Result<(Producer<T>, Consumer<T>)> {
+        halves::of(&self.build()?)
+    }
+
     fn policy(&self) -> Result<Policy> {
         let most = u32::from(MAX_LETTERS);
         let times = self.dead_letters_after.unwrap_or(0);

@@ -2,11 +2,14 @@
 
 mod builder;
 mod commit_error;
+mod consumer;
 mod dead_letters;
 mod get;
 mod get_many;
+mod halves;
 mod lease;
 mod lengths;
+mod producer;
 mod put;
 mod put_long;
 mod put_many;
@@ -25,6 +28,7 @@ use rkyv::{Archive, Deserialize, Place, Serialize};
 pub use builder::QueueBuilder;
 pub use commit_error::CommitError;
 pub use dead_letters::DeadLetter;
+pub use halves::{Consumer, Producer};
 pub use lease::Lease;
 pub use reservation::Reservation;
 pub use stats::{QueueHolder, QueueStats};
