@@ -172,7 +172,7 @@ fn the_oldest_is_dropped_for_the_newest() {
         .build()
         .unwrap();
     // In slots and in blocks.
-    let message = |n: u64| (n, vec![n as u8; if n % 2 == 0 { 3 } else { 3000 }]);
+    let message = |n: u64| (n, vec![n as u8; if n.is_multiple_of(2) { 3 } else { 3000 }]);
     for n in 0..10 {
         q.try_put(&message(n)).unwrap();
     }

@@ -77,7 +77,7 @@ fn a_writer_fills_from_the_start_and_stops_at_the_end() {
     let q = Queue::<Vec<u8>>::new(4).unwrap();
     for room in [10, 10_000] {
         let mut r = q.reserve_bytes(room).unwrap();
-        write!(r, "{}-{}", 12, "ab").unwrap();
+        write!(r, "{}-ab", 12).unwrap();
         assert_eq!((r.written(), &r[..5]), (5, &b"12-ab"[..]));
         r.flush().unwrap();
         r.commit().unwrap();

@@ -173,6 +173,12 @@ impl State {
         self.cells.iter().filter(|cell| self.is_letter(cell)).fold(0, |all, cell| all | 1 << cell.ticket)
     }
 
+    /// The messages that wait in slots.
+    fn waiting(&self) -> u8 {
+        let full = self.slots.iter().enumerate().filter(|(_, word)| word.state() == SlotState::Full);
+        full.fold(0, |all, (i, word)| all | 1 << (word.lap() * SLOTS + i as u64))
+    }
+
     /// The commit: the block's own word.
     fn commit(&mut self, ticket: u64, me: u16) {
         let own = &mut self.own[ticket as usize];
@@ -323,22 +329,18 @@ impl Protocol {
                 };
             }),
             Getting::LayDown => emit("cell = ORPHAN", &|next, it| {
-                let word = next.cells[it.cell].word;
-                next.cells[it.cell].word = match mutant::on("mpmc.laid_down_afresh") {
-                    true => word.held(0).orphaned(),
-                    false => word.laid_down(),
-                };
+                let word = &mut next.cells[it.cell].word;
+                let afresh = mutant::on("mpmc.laid_down_afresh");
+                *word = if afresh { word.held(0).orphaned() } else { word.laid_down() };
                 it.at = if mutant::on("mpmc.laid_down_first") { Getting::FreeSlot } else { Getting::Look };
-                it.burying &= it.at == Getting::FreeSlot;
             }),
             Getting::CommitCell => emit("own = DYING", &|next, it| {
                 let word = next.cells[it.cell].word;
                 if word.state() != CellState::Held || word.owner() != me {
                     next.wrong = Some("a living lease was robbed");
                 }
-                if next.is_due(word.redeliveries()) {
-                    next.wrong = Some("a dead letter was delivered");
-                }
+                let due = next.is_due(word.redeliveries());
+                next.wrong = next.wrong.or(due.then_some("a dead letter was delivered"));
                 next.commit(it.ticket, me);
                 it.at = Getting::FreeCell;
             }),
@@ -602,18 +604,8 @@ impl System for Protocol {
     }
 
     fn wrong(&self, state: &State) -> Option<String> {
-        if state.letters() & state.consumed != 0 {
-            return Some("a dead letter was consumed as well".into());
-        }
-        let waits = |slot: &usize| {
-            let word = state.slots[*slot];
-            let ticket = word.lap() * SLOTS + *slot as u64;
-            word.state() == SlotState::Full && state.letters() >> ticket & 1 != 0
-        };
-        if (0..state.slots.len()).any(|slot| waits(&slot)) {
-            return Some("a dead letter waits in its slot as well".into());
-        }
-        state.wrong.map(str::to_owned)
+        let twice = state.letters() & (state.consumed | state.waiting()) != 0;
+        twice.then(|| "a dead letter is elsewhere as well".into()).or(state.wrong.map(str::to_owned))
     }
 
     fn stuck(&self, state: &State) -> Option<String> {
@@ -627,12 +619,8 @@ impl System for Protocol {
         let cell =
             state.cells.iter().any(|cell| cell.word.state() != CellState::Free && !state.is_letter(cell));
         let slot = state.slots.iter().any(|word| word.state() != SlotState::Empty);
-        let held = |ticket: usize| letters >> ticket & 1 != 0;
-        let block = state.own.iter().enumerate().any(|(ticket, own)| match own {
-            Own::Free => held(ticket),
-            Own::Sent => !held(ticket),
-            _ => true,
-        });
+        let kept = |ticket: usize| if letters >> ticket & 1 != 0 { Own::Sent } else { Own::Free };
+        let block = state.own.iter().enumerate().any(|(ticket, own)| *own != kept(ticket));
         ((cell || slot || block) && !self.closes).then(|| "leaked".into())
     }
 }
@@ -710,32 +698,17 @@ fn two_orphans() {
     run(false, state);
 }
 
-fn with_letters(start: State, letters_after: u8) -> State {
-    State { letters_after, ..start }
-}
-
-// One death makes a message due; the second is that of who buries it, or of who was to have it.
+// One death makes a message due; another is that of who buries it, of who was to have it, or of the reaper.
 #[test]
-fn letters_after_one_of_two_deaths() {
-    run(false, with_letters(start(1, 1, 2, 0), 1));
-}
-
-#[test]
-fn letters_of_two_messages_and_one_cell() {
-    run(false, with_letters(start(1, 2, 1, 0), 1));
-}
-
-#[test]
-fn letters_and_a_dead_reaper() {
-    run(false, with_letters(start(1, 1, 1, 1), 1));
-}
-
-#[test]
-fn letters_after_two_deaths() {
-    run(false, with_letters(start(1, 1, 2, 0), 2));
+fn letters() {
+    let starts =
+        [(1, start(1, 1, 2, 0)), (1, start(1, 2, 1, 0)), (1, start(1, 1, 1, 1)), (2, start(1, 1, 2, 0))];
+    for (letters_after, start) in starts {
+        run(false, State { letters_after, ..start });
+    }
 }
 
 #[test]
 fn letters_while_closing() {
-    run(true, with_letters(start(1, 1, 2, 0), 1));
+    run(true, State { letters_after: 1, ..start(1, 1, 2, 0) });
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Consumer, DeadLetter, Lease, QueueStats};
 #[cfg(doc)]
-use crate::Queue;
+use super::Queue;
+use super::{Consumer, DeadLetter, Lease, QueueStats};
 use crate::channel::errors::GetError;
 use crate::channel::message::Message;
 

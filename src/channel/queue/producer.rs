@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Producer, QueueStats, Reservation};
 #[cfg(doc)]
-use crate::Queue;
+use super::Queue;
+use super::{Producer, QueueStats, Reservation};
 use crate::channel::errors::PutError;
 use crate::channel::many_errors::PutManyError;
 use crate::channel::message::Message;
