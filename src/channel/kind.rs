@@ -16,3 +16,5 @@ pub(crate) const SEMAPHORE: u32 = 5;
 pub(crate) const CONDITION: u32 = 6;
 /// An event: the body is a `layout::event`.
 pub(crate) const EVENT: u32 = 7;
+/// All handles of one half of a queue, its producers or its consumers, as long as there are any: it holds the queue and has no body.
+pub(crate) const HALF: u32 = 20;

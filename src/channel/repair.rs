@@ -14,6 +14,7 @@ use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::sync::atomic::Ordering;
+use crate::sync::mutant;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,16 @@ impl Rings for Rooms {
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
         if object.kind() == kind::SEMAPHORE {
             repair_semaphore(arena, object, who);
+        }
+    }
+
+    fn holder_gone(&self, arena: &Arena, holder: &ObjectView, target: &ObjectView) {
+        let half = holder.kind() == kind::HALF && target.kind() == kind::QUEUE;
+        if half
+            && !mutant::on("halves.not_closed")
+            && let Ok(ring) = ring_of(arena, target)
+        {
+            ring.close();
         }
     }
 

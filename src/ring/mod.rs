@@ -3,8 +3,10 @@
 #[cfg(not(loom))]
 pub mod blocks;
 mod cells;
+mod census;
 mod count;
 mod cursor;
+mod dead_letters;
 #[cfg(not(loom))]
 pub mod frozen;
 mod get;
@@ -14,10 +16,12 @@ pub mod handle;
 pub mod held;
 mod memory;
 mod mpmc;
+mod oldest;
 #[cfg(not(loom))]
 pub mod pipe;
 #[cfg(not(loom))]
 pub mod plain;
+pub mod policy;
 mod put;
 mod repair;
 #[cfg(not(loom))]
@@ -29,12 +33,14 @@ pub mod stream;
 mod tests;
 
 pub use cells::{CellLease, Detaching};
+pub use census::Census;
 pub use cursor::ClientCursor;
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;
 #[cfg(not(loom))]
 pub use memory::{Body, Mapped};
 pub use mpmc::Ring;
+pub use oldest::Oldest;
 pub use put::{PutClaim, PutFail};
 pub use slot::{CellState, CellWord, SlotState, SlotWord};
 

@@ -1,9 +1,22 @@
 //! `Queue<T>`: many producers, many consumers, first in first out, bounded.
 
 mod builder;
+mod commit_error;
+mod consumer;
+mod dead_letters;
 mod get;
+mod get_many;
+mod halves;
 mod lease;
+mod lengths;
+mod producer;
 mod put;
+mod put_long;
+mod put_many;
+mod reservation;
+mod reserve;
+mod stats;
+mod when_full;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,7 +26,14 @@ use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Place, Serialize};
 
 pub use builder::QueueBuilder;
+pub use commit_error::CommitError;
+pub use dead_letters::DeadLetter;
+pub use halves::{Consumer, Producer};
 pub use lease::Lease;
+pub use reservation::Reservation;
+pub use stats::{QueueHolder, QueueStats};
+
+use lengths::LastLen;
 
 use super::codec;
 use super::domain::Domain;
@@ -27,6 +47,7 @@ use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::Presence;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::held::Held as HeldIn;
+use crate::ring::policy::WhenFull;
 use crate::ring::{ClientCursor, Mapped, Ring};
 
 /// A bounded queue between any number of processes and threads.
@@ -73,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) max_message: u64,
     /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed.
     pub(crate) plain_room: usize,
+    pub(crate) last_len: LastLen,
+    pub(crate) when_full: WhenFull,
     /// Last: the object goes before the domain, of which a process has one for each region.
     pub(crate) domain: Arc<Domain>,
 }
@@ -130,7 +153,9 @@ impl<T: Message> Queue<T> {
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
         let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
-        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room });
+        let last_len = LastLen::default();
+        let when_full = ring.policy().when_full;
+        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room, last_len, when_full });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }
