@@ -8,6 +8,7 @@ pub(crate) mod domain;
 pub mod errors;
 pub(crate) mod kind;
 pub(crate) mod message;
+pub mod named;
 pub(crate) mod obituary;
 pub(crate) mod parcel;
 pub mod queue;
