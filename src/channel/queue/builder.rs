@@ -116,6 +116,9 @@ impl<T: Message> QueueBuilder<T> {
     /// killed (or ended without dropping its handles), at the next `create`, `open` or
     /// [`gc_named`](crate::gc_named). What was in the queue goes with it. While any process has a handle, nothing removes it.
     ///
+    /// A process that is *stopped* in the microseconds in which it opens or removes a name delays others that do so: `open` and
+    /// `create` say so after two seconds, and a last drop then leaves the name to the next look.
+    ///
     /// Killed in it: there is no such name, or one that nobody uses. Cost: some 30 system calls, 100 KiB of memory, and one
     /// descriptor (two in processes that open it).
     ///

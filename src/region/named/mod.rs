@@ -51,12 +51,26 @@ pub mod protocol;
 pub mod record;
 
 #[cfg(not(loom))]
+mod create;
+#[cfg(not(loom))]
 mod door;
 #[cfg(not(loom))]
+mod errors;
+#[cfg(not(loom))]
+mod find;
+#[cfg(not(loom))]
+mod look;
+#[cfg(not(loom))]
 mod open;
+#[cfg(not(loom))]
+mod patience;
 
 #[cfg(not(loom))]
-pub(super) use open::{FULL, check_file, come_in, go, says_named};
+pub(super) use errors::FULL;
 #[cfg(not(loom))]
-pub use open::{Looked, Removal, look, remove_unused};
+pub(super) use find::{check_file, says_named};
+#[cfg(not(loom))]
+pub use look::{Looked, Removal, look, remove_unused};
+#[cfg(not(loom))]
+pub(super) use open::{come_in, go};
 pub use record::Record;

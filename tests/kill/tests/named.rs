@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     suite.run(leave(false));
     suite.run(gc());
     suite.run(argument());
+    suite.test("copy", copy);
     suite.finish()
 }
 
@@ -420,4 +421,30 @@ fn argument() -> Case<(Name, Queue<u64>), (Queue<u64>,)> {
     }
     .least(10)
     .wavers()
+}
+
+/// A forked copy of a user drops what it has inherited: of neither kind of mapping does anything happen to the name, or to
+/// the locks of the process that it is a copy of.
+fn copy() -> Outcome<String> {
+    let name = Name::new("copy");
+    let keeper = Keeper::start(&name.0)?;
+    let own = Name::new("copy-own");
+    let mut opened = Some(builder().open(&name.0).map_err(words("open"))?);
+    let mut created = Some(builder().create(&own.0).map_err(words("create"))?);
+    let mut copy = Child::fork(|| {
+        let error = opened.as_ref().map(|queue| queue.try_put(&1)).expect("it is there").expect_err("a copy");
+        drop(error);
+        (opened, created) = (None, None);
+    });
+    let end = copy.wait()?;
+    let me = std::process::id();
+    for (queue, name) in [(&opened, &name), (&created, &own)] {
+        let queue = queue.as_ref().ok_or("the copy has changed its original")?;
+        if !name.exists() || !name.users()?.contains(&me) {
+            return Err(format!("a copy that ended with {end:?} took the name, used by {:?}", name.users()?));
+        }
+        works(queue)?;
+    }
+    keeper.kill()?;
+    Ok(format!("{end:?}"))
 }
