@@ -31,7 +31,9 @@
 //!   the middle leaves nobody asleep whose wait it had ended.
 //! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
 //!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
-//! - Nothing has a name, so nothing stays behind: the memory goes with its last process.
+//! - Nothing has a name unless it is asked for, so nothing stays behind: the memory goes with its last process. A
+//!   [named queue](QueueBuilder::create), for programs that do not know each other, goes with its last user, too; if that one
+//!   was killed, at the next look ([`gc_named`]).
 //! - While nobody sleeps, queues, pipes and locks make no system call. The library starts no thread
 //!   (with the feature `async` at most one, see below).
 //! - Running out of memory is an error, never a signal.
@@ -131,6 +133,7 @@ pub use channel::{
     errors::{GetError, PutError},
     many_errors::{PutManyError, SendManyError},
     message::Message,
+    named::{NamedGc, NamedInfo, gc_named, list_named},
     queue::{
         CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueHolder, QueueStats,
         Reservation,

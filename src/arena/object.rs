@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::layout::block::{BlockRef, OwnState};
 use crate::layout::object::{CountWord, NAME, ObjectEntry, ObjectId, ObjectState, ObjectWord};
 use crate::layout::reference::FIRST_REFERENCE;
-use crate::layout::{OBJECTS, ParticipantId, REFERENCE_SIZE, REFERENCES};
+use crate::layout::{OBJECTS, ParticipantId, REFERENCE_SIZE};
 use crate::region::{Region, Seat};
 use crate::sync::atomic::AtomicU32;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -274,7 +274,7 @@ impl Arena {
     }
 
     /// The reference to `object` that this process has, or a new one. Something else keeps the object alive.
-    fn share(self: &Arc<Self>, object: ObjectView) -> Result<ObjectRef> {
+    pub(super) fn share(self: &Arc<Self>, object: ObjectView) -> Result<ObjectRef> {
         let known = lock(&self.table).held.get(&object.id).and_then(Weak::upgrade);
         // Outside of the lock: to drop a reference takes it.
         match known {
@@ -312,8 +312,8 @@ impl Arena {
         self.region.commit(self.reference_place(seat.id, 0), FIRST_REFERENCE as u64 * REFERENCE_SIZE)?;
         let control = self.reference_control(seat.id);
         let index = control.end.load(Relaxed).max(u64::from(FIRST_REFERENCE));
-        if index >= REFERENCES {
-            return Err(no_references());
+        if index >= self.references_each() {
+            return Err(no_references(self.references_each()));
         }
         let place = self.reference_place(seat.id, index as u32);
         self.region.commit(place, REFERENCE_SIZE)?;
@@ -361,14 +361,14 @@ impl Arena {
         let mut table = lock(&self.table);
         let index = match table.free.pop() {
             Some(index) => index,
-            None if u64::from(table.next) < REFERENCES => {
+            None if u64::from(table.next) < self.references_each() => {
                 self.ensure_reference(table.next)?;
                 table.next += 1;
                 // The mark first: a reaper looks at entries below it.
                 self.reference_control(self.me.id).end.store(u64::from(table.next), Release);
                 table.next - 1
             }
-            None => return Err(no_references()),
+            None => return Err(no_references(self.references_each())),
         };
         let place = self.reference_place(self.me.id, index);
         if count::add(&**self, self.me.id, place, object.id).is_err() {
@@ -587,11 +587,11 @@ pub(super) fn too_many(id: ObjectId) -> Error {
 }
 
 #[cold]
-fn no_references() -> Error {
+fn no_references(all: u64) -> Error {
     Error::new(
         ErrorKind::Limit,
         "arena",
-        format!("this process holds {} references to objects, as many as it can: need 1, free 0", REFERENCES),
+        format!("this process holds {all} references to objects, as many as it can: need 1, free 0"),
     )
     .hint("drop handles that are not used any more")
 }

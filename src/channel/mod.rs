@@ -11,6 +11,7 @@ pub(crate) mod in_place;
 pub(crate) mod kind;
 pub mod many_errors;
 pub(crate) mod message;
+pub mod named;
 pub(crate) mod obituary;
 pub(crate) mod parcel;
 pub mod queue;

@@ -25,6 +25,7 @@ pub mod pidfd;
 pub mod posix_semaphore;
 pub mod random;
 pub mod raw_mutex;
+pub mod shm;
 pub mod signal;
 pub mod spawn;
 pub mod thread;
