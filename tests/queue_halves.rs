@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use processing::{Arena, Consumer, ErrorKind, GetError, Process, Producer, PutError, Queue};
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(15);
 
 /// Fails if `f` takes longer than anything here should.
 fn soon<R: Send + 'static>(what: &str, f: impl FnOnce() -> R + Send + 'static) -> R {
