@@ -10,6 +10,7 @@
 //! SIGBUS.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -342,18 +343,21 @@ impl Region {
 
     #[cold]
     fn no_memory(&self, len: u64, cause: io::Error) -> Error {
-        let object = format!("region {:x}", self.id);
+        let object = match self.name() {
+            Some(name) => format!("named queue {name:?}"),
+            None => format!("region {:x}", self.id),
+        };
         let kind = match cause.raw_os_error() {
             Some(libc::ENOMEM | libc::ENOSPC) => ErrorKind::OutOfMemory,
             _ => ErrorKind::Os,
         };
-        Error::os(object, &format!("fallocate of {len} bytes"), cause).of_kind(kind).hint(
-            if kind == ErrorKind::OutOfMemory && self.files.id().is_some() {
-                named::FULL
-            } else {
-                "free memory, or raise the memory limit of the machine or the cgroup"
-            },
-        )
+        // The folder of named regions has a size of its own.
+        let full = cause.raw_os_error() == Some(libc::ENOSPC) && self.files.id().is_some();
+        let hint = match full {
+            true => Cow::Owned(named::full(self.files.memory())),
+            false => "free memory, or raise the memory limit of the machine or the cgroup".into(),
+        };
+        Error::os(object, &format!("fallocate of {len} bytes"), cause).of_kind(kind).hint(hint)
     }
 
     // ---- participants ----

@@ -27,6 +27,7 @@ fn a_full_folder_is_an_error_and_no_bus_error() {
     let Some(mut program) = program_after("mount -t tmpfs -o size=300k none /dev/shm") else { return };
     let answer = program.ask("many full 0 10");
     assert!(answer.starts_with("OutOfMemory") && answer.contains("--shm-size"), "{answer}");
+    assert!(answer.contains("/dev/shm has 307200 bytes"), "{answer}");
     // What was made before it was full is gone, and so there is room for one.
     program.does("create full");
     program.does("put 1");

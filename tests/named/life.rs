@@ -80,6 +80,29 @@ fn a_handle_opened_twice_in_a_process_is_one_participant() {
 }
 
 #[test]
+fn a_program_that_comes_and_goes_keeps_no_descriptor() {
+    let name = Name::new("descriptors");
+    let (mut a, mut b) = (Program::start(), Program::start());
+    let before = [a.ask("descriptors"), b.ask("descriptors")];
+    a.does(&format!("create {}", &*name));
+    for _ in 0..3 {
+        for order in ["open", "either"] {
+            a.does(&format!("{order} {}", &*name));
+            b.does(&format!("{order} {}", &*name));
+        }
+        b.ask(&format!("strings {}", &*name));
+        b.does("gc");
+    }
+    // One file in who creates it, and twice in who opens it.
+    assert_eq!(a.ask("descriptors").parse::<u32>().unwrap(), before[0].parse::<u32>().unwrap() + 1);
+    assert_eq!(b.ask("descriptors").parse::<u32>().unwrap(), before[1].parse::<u32>().unwrap() + 2);
+    a.does("drop");
+    b.does("drop");
+    b.ask(&format!("open {}", &*name));
+    assert_eq!([a.ask("descriptors"), b.ask("descriptors")], before);
+}
+
+#[test]
 fn many_threads_of_a_process_come_and_go() {
     let name = Name::new("threads");
     std::thread::scope(|scope| {

@@ -173,6 +173,7 @@ fn obey(words: &[&str], queues: &mut Vec<Queue<u64>>) -> String {
             queues.clear();
             "ok".into()
         }
+        ["descriptors"] => std::fs::read_dir("/proc/self/fd").unwrap().count().to_string(),
         ["lock", path, byte] => lock(path, byte.parse().unwrap()),
         ["gc"] => done(gc_named().map(drop)),
         ["listed", name] => {

@@ -1,6 +1,7 @@
 //! What is said when a name cannot be had, and the way out.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::region::Geometry;
@@ -54,8 +55,16 @@ pub fn no_folder(cause: io::Error) -> Error {
     }
 }
 
+/// The way out of a folder that is full, and how full it is; `file` lies in it.
+pub fn full(file: BorrowedFd<'_>) -> String {
+    match shm::space(file) {
+        Ok((total, free)) if total > 0 => format!("/dev/shm has {total} bytes, {free} of them free: {FULL}"),
+        _ => FULL.to_owned(),
+    }
+}
+
 /// The way out of a folder that is full.
-pub const FULL: &str = "make the file system at /dev/shm larger (mount -o remount,size=..; docker run --shm-size), \
+const FULL: &str = "make the file system at /dev/shm larger (mount -o remount,size=..; docker run --shm-size), \
                         remove what lies there, or call gc_named()";
 
 #[cold]

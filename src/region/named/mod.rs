@@ -66,7 +66,7 @@ mod open;
 mod patience;
 
 #[cfg(not(loom))]
-pub(super) use errors::FULL;
+pub(super) use errors::full;
 #[cfg(not(loom))]
 pub(super) use find::{check_file, says_named};
 #[cfg(not(loom))]

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     suite.run(open(Whose::Survivor));
     suite.run(open(Whose::Stranger));
     suite.run(open(Whose::Haunted));
+    suite.run(open_from_one_that_dies_too());
     suite.run(open_a_stale_one());
     suite.run(open_or_create());
     suite.run(leave(true));
@@ -264,6 +265,35 @@ fn open(whose: Whose) -> Case<(Name, Kept), (String,)> {
                     name.is_free().map(|()| None)
                 }
             }
+        },
+    )
+    .least(10)
+    .wavers()
+}
+
+/// Two deaths: the victim's in the middle of the call, and that of who had the name, right after it.
+fn open_from_one_that_dies_too() -> Case<(Name, Keeper), (String,)> {
+    case(
+        "open.two-deaths",
+        |_| {
+            let name = Name::new("open-two");
+            let keeper = Keeper::start(&name.0)?;
+            let theirs = name.0.clone();
+            Ok(((name, keeper), (theirs,)))
+        },
+        |(name,), trigger, _| {
+            trigger.pull();
+            let queue = builder().open(&name).expect("open");
+            trigger.release();
+            std::mem::forget(queue);
+        },
+        |(name, keeper), _| {
+            keeper.kill()?;
+            let error = builder().open(&name.0).map(drop).err().ok_or("what the dead left was opened")?;
+            if !error.is_not_found() || name.exists() {
+                return Err(format!("{error}"));
+            }
+            name.is_free().map(|()| None)
         },
     )
     .least(10)
