@@ -6,28 +6,36 @@
 //! once, or marked; the region clean by `fsck`; queues that work; descriptors and names as before. The library is the release build
 //! that users have.
 //!
-//! # Why not each instruction is a kill
+//! # What is swept
 //!
 //! Killing at instruction n takes n steps, so that all of a call of n take n squared. But what a killed process leaves is
 //! the bytes of the region, the memory its file has, and what the kernel takes back (locks, descriptors); the last is the same
 //! all through a call. So one run is stepped through and [looked at](watch) after *every* instruction: the state of the region is a number over
 //! all of its words and its memory. Instructions that leave the same state leave the same to the survivors, to whom nothing else of the
-//! dead is visible: for each *distinct* state there is a kill (several, with each way to look after the dead), and
-//! beyond that a kill at every 50th instruction whatever its state.
+//! dead is visible. So there are kills
 //!
-//! Long ways (beyond 1,500 instructions: the copying of payload, and repairs) are walked for one in 50 only; for the others the words that
-//! had changed by then are written over the region of a process that stands at its begin, which is then killed: the same bytes,
-//! memory, locks and descriptors. Where the file's memory has changed on the way it is always walked.
+//! - at each *distinct* state: repaired at once, as by a parent that joins, and by who needs it; the rest taken by leases and by values; and
+//!   with others that go on beside the victim before it dies;
+//! - at each instruction of a call of up to 700, and at 200 of a longer one, whatever the state there;
+//! - of the process that *repairs*, for up to six situations of the victim (states that differ in more than how much of a payload was
+//!   copied), at each state that its repair goes through, also after others have gone past the dead; then the survivor repairs after both.
 //!
-//! That a round is like the recorded run is not assumed: the number of the state is compared. Where it differs (a *stray*), the round has
-//! been played for that state all the same.
+//! And at up to eight situations a victim is stopped instead: it keeps its place, holds up nobody, and completes.
 //!
-//! # Who repairs
+//! # How a process comes to where it dies
 //!
-//! For up to eight situations of the victim, the first and the last among them (states that differ in more than how much of a payload
-//! was copied), a third process repairs, is recorded and killed at each of its states in the same way; then the survivor repairs after both.
+//! It is stepped there. Of ways beyond 1,500 instructions (the copying of a payload, and repairs) not every one is: each situation of a
+//! victim once, of other states one in 50. For the rest the words that had changed by then are written over the region while the process stands at its begin,
+//! and it is killed there: the same bytes, memory, locks and descriptors. Where the file's memory has changed on the way it is always stepped.
 //!
-//! And a victim that is stopped instead of killed keeps its place, stops nobody, and completes.
+//! That a round is like the recorded run is made likely (the heap and the stack lie where they lay, the clock's own instructions do not
+//! count), and is not assumed: states are compared. Where one differs (a *stray*), the round has been played for that state all the same, and
+//! words of another run are never written over a region that does not begin as that one did.
+//!
+//! # What is not
+//!
+//! Calls while others sleep in the queue: waking is no state of the region (`tests/kill` has them). Processes whose stores
+//! come late: a process that is stopped after each instruction has none (the models have them).
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "a program")]
 
 mod case;

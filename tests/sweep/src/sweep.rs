@@ -15,9 +15,11 @@ use crate::round::{Plan, Played, Repair, Scenario, Way};
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// Besides each first instruction of a state, every so-many-th is killed at.
-    pub every: u64,
-    /// Of each reaper's instructions.
+    /// A call of up to so many instructions is killed at each of them.
+    pub whole: u64,
+    /// Of a longer one, besides each first instruction of a state, at so many.
+    pub between: u64,
+    /// Of a reaper's instructions, besides each first of a state, at every so-many-th.
     pub reaper_every: u64,
     /// Situations of the victim in which the reaper is swept, too.
     pub reapers: usize,
@@ -33,8 +35,9 @@ pub struct Extent {
 
 impl Extent {
     pub const USUAL: Self = Self {
-        every: 50,
-        reaper_every: 20_000,
+        whole: 700,
+        between: 200,
+        reaper_every: 30_000,
         reapers: 6,
         copying: 6_000,
         stops: 8,
@@ -42,7 +45,8 @@ impl Extent {
         failures: 3,
     };
     pub const QUICK: Self = Self {
-        every: 400,
+        whole: 0,
+        between: 8,
         reaper_every: u64::MAX,
         reapers: 1,
         copying: 8,
@@ -51,8 +55,9 @@ impl Extent {
         failures: 1,
     };
     pub const FULL: Self = Self {
-        every: 1,
-        reaper_every: 200,
+        whole: u64::MAX,
+        between: 0,
+        reaper_every: 1_000,
         reapers: usize::MAX,
         copying: usize::MAX,
         stops: usize::MAX,
@@ -257,26 +262,31 @@ impl<'a> Sweep<'a> {
         let inside: Vec<usize> =
             distinct.into_iter().filter(|at| situations.binary_search(at).is_err()).collect();
         for (number, at) in situations.iter().enumerate() {
-            for (leases, at_once) in LOOKS {
-                self.kill_at(record, *at, number, leases, at_once, false)?;
+            // One of these is walked, however far.
+            for (turn, (leases, at_once)) in LOOKS.into_iter().enumerate() {
+                self.kill_at(record, *at, turn, leases, at_once, false)?;
             }
             if self.scenario.has_beside() {
-                self.kill_at(record, *at, number, 2 * (number as u64 % 2), number % 4 < 2, true)?;
+                self.kill_at(record, *at, number + 1, 2 * (number as u64 % 2), number % 4 < 2, true)?;
             }
         }
         for (number, at) in sample(&inside, self.extent.copying).into_iter().enumerate() {
             let (leases, at_once) = LOOKS[number % 4];
             self.kill_at(record, at, number, leases, at_once, false)?;
         }
-        let mut step = self.extent.every / 2;
-        let mut number = 0;
-        while step < record.steps {
+        self.kill_between(record)
+    }
+
+    /// Whatever the state there: each instruction of a short call, a sample of a long one.
+    fn kill_between(&mut self, record: &Record) -> Going {
+        let each = record.steps <= self.extent.whole;
+        let every = if each { 1 } else { record.steps.div_ceil(self.extent.between) };
+        for (number, step) in (every / 2..record.steps).step_by(every as usize).enumerate() {
             let (leases, at_once) = LOOKS[number % 4];
-            let plan = self.plan(leases, Way::Steps(step), at_once);
+            // Who needs it may wait for what is not there: a little, but not for each of so many.
+            let plan = self.plan(leases, Way::Steps(step), at_once || each);
             let effect = self.play(&plan, [record.state_at(step), None], step, None)?;
             self.effects.extend(effect.map(|effect| (step, effect)));
-            step += self.extent.every;
-            number += 1;
         }
         Ok(())
     }

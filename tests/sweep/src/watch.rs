@@ -44,9 +44,8 @@ impl Watch {
     pub fn look(&mut self) -> Outcome<Vec<Change>> {
         let mut changes = Vec::new();
         let pages = self.image.pages()?;
-        let gone: Vec<u64> = if self.known.len() > pages.len() { self.missing(&pages) } else { Vec::new() };
         let mut now = [0; PAGE];
-        for offset in pages {
+        for &offset in &pages {
             let known = self.known.entry(offset).or_insert_with(|| Box::new([0; PAGE]));
             if !self.image.is(offset, known) {
                 self.image.copy(offset, &mut now);
@@ -54,6 +53,8 @@ impl Watch {
                 **known = now;
             }
         }
+        // All pages are known by now: if more are, some have gone back to the system.
+        let gone = if self.known.len() > pages.len() { self.missing(&pages) } else { Vec::new() };
         for offset in gone {
             if let Some(known) = self.known.remove(&offset) {
                 self.sum ^= compare(offset, &known, &[0; PAGE], &mut changes);

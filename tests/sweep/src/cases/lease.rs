@@ -12,7 +12,8 @@ use crate::case::{Case, case};
 use crate::round::Scenario;
 
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    let mut all = Vec::new();
+    // A message that is a run of chunks: they go back one by one.
+    let mut all: Vec<Box<dyn Scenario>> = vec![Box::new(release(Bytes(40 << 10)))];
     of_a_kind(&mut all, Handle);
     of_a_kind(&mut all, Bytes(5 << 10));
     of_a_kind(&mut all, Text);
