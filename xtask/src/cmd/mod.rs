@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod fuzz;
+pub mod kill_sweep;
 pub mod loom;
 pub mod mutants;
 pub mod perf;
