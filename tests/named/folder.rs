@@ -23,6 +23,21 @@ fn program_after(script: &str) -> Option<Program> {
 }
 
 #[test]
+fn what_nobody_uses_is_listed_as_such_until_somebody_removes_it() {
+    // In a folder of its own: elsewhere another program may clear up at any moment.
+    let Some(mut program) = program_after("mount -t tmpfs none /dev/shm") else { return };
+    program.does("leave orders");
+    assert_eq!(program.ask("listed orders"), "false []");
+    assert_eq!(program.ask("listed orders"), "false []");
+    program.does("gc");
+    assert_eq!(program.ask("listed orders"), "none");
+    program.does("leave orders");
+    let answer = program.ask("open orders");
+    assert!(answer.starts_with("NotFound"), "{answer}");
+    assert_eq!(program.ask("listed orders"), "none");
+}
+
+#[test]
 fn a_full_folder_is_an_error_and_no_bus_error() {
     let Some(mut program) = program_after("mount -t tmpfs -o size=300k none /dev/shm") else { return };
     let answer = program.ask("many full 0 10");

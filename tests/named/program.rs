@@ -173,6 +173,13 @@ fn obey(words: &[&str], queues: &mut Vec<Queue<u64>>) -> String {
             queues.clear();
             "ok".into()
         }
+        // Another creates it, and is killed.
+        ["leave", name] => {
+            let mut other = Program::start();
+            let answer = other.ask(&format!("create {name}"));
+            other.kill();
+            answer
+        }
         ["descriptors"] => std::fs::read_dir("/proc/self/fd").unwrap().count().to_string(),
         ["lock", path, byte] => lock(path, byte.parse().unwrap()),
         ["gc"] => done(gc_named().map(drop)),
