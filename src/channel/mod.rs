@@ -11,6 +11,7 @@ pub(crate) mod message;
 pub(crate) mod obituary;
 pub(crate) mod parcel;
 pub mod queue;
+pub mod ready;
 pub(crate) mod repair;
 pub(crate) mod transfer;
 pub(crate) mod waiters;

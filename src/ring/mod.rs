@@ -12,6 +12,7 @@ mod get;
 pub mod handle;
 #[cfg(not(loom))]
 pub mod held;
+mod look;
 mod memory;
 mod mpmc;
 #[cfg(not(loom))]

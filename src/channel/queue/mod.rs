@@ -1,9 +1,16 @@
 //! `Queue<T>`: many producers, many consumers, first in first out, bounded.
 
+#[cfg(feature = "async")]
+mod asynch;
 mod builder;
 mod get;
 mod lease;
 mod put;
+mod ready;
+#[cfg(feature = "async")]
+mod sink;
+#[cfg(feature = "async")]
+mod stream;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,6 +21,10 @@ use rkyv::{Archive, Deserialize, Place, Serialize};
 
 pub use builder::QueueBuilder;
 pub use lease::Lease;
+#[cfg(feature = "async")]
+pub use sink::QueueSink;
+#[cfg(feature = "async")]
+pub use stream::QueueStream;
 
 use super::codec;
 use super::domain::Domain;
@@ -68,6 +79,8 @@ pub struct Queue<T> {
 
 /// What all clones of a handle in this process share.
 pub(crate) struct Shared {
+    /// For who waits elsewhere than in a blocking call.
+    pub(crate) ready: ready::Readiness,
     pub(crate) object: ObjectRef,
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
@@ -130,7 +143,8 @@ impl<T: Message> Queue<T> {
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
         let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
-        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room });
+        let ready = ready::Readiness::default();
+        let shared = Arc::new(Shared { ready, domain, object, ring, max_message, plain_room });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }
