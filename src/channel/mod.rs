@@ -15,6 +15,7 @@ pub mod named;
 pub(crate) mod obituary;
 pub(crate) mod parcel;
 pub mod queue;
+pub mod ready;
 pub(crate) mod repair;
 pub(crate) mod transfer;
 pub(crate) mod waiters;

@@ -201,7 +201,7 @@ impl<M: RingMemory> Ring<M> {
     }
 
     /// Every slot is free, then every cell: no message can come back any more, if the ring was closed before.
-    fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         let slots = || {
             mutant::on("mpmc.closed_ignores_leases")
                 || (0..self.shape.capacity() as u32)

@@ -14,6 +14,7 @@ mod get;
 pub mod handle;
 #[cfg(not(loom))]
 pub mod held;
+mod look;
 mod memory;
 mod mpmc;
 mod oldest;

@@ -7,12 +7,12 @@ pub mod c_library;
 pub mod child;
 pub mod clock;
 pub mod cpu;
+pub mod eventfd;
 pub mod exit;
 pub mod failed_call;
 pub mod fdpass;
 pub mod fork;
 pub mod futex;
-#[cfg(feature = "async")]
 pub mod futex_waitv;
 pub mod hook;
 pub mod image;

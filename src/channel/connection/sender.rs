@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::end::End;
+#[cfg(feature = "async")]
+use super::ready::Announced;
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
+#[cfg(feature = "async")]
+use crate::channel::ready::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
@@ -117,6 +121,48 @@ impl Sender {
     /// `WrongProcess` if the handle was inherited through a fork.
     pub fn close(&self) -> Result<()> {
         self.end.close()
+    }
+
+    /// The tag of a type's messages.
+    #[cfg(feature = "async")]
+    pub(super) fn tag<T: Message>(&self) -> u32 {
+        self.tags.tag::<T>()
+    }
+
+    /// Sends what there is room for of a message, of which `sent` bytes went before. None: there is more.
+    #[cfg(feature = "async")]
+    pub(super) fn send_some(&mut self, tag: u32, bytes: &[u8], sent: &mut usize) -> Option<Result<()>> {
+        if let Err(error) = self.check() {
+            return Some(Err(error));
+        }
+        match self.stream.get_mut().send_some(tag, bytes, *sent, &self.spinner) {
+            Ok(all) if all == bytes.len() => Some(Ok(())),
+            Ok(some) => {
+                *sent = some;
+                None
+            }
+            Err(TrySend::Full) => None,
+            Err(end) => Some(Err(self.refused(end, bytes.len()))),
+        }
+    }
+
+    /// What others may watch until there is room. None: there is, or never will be.
+    #[cfg(feature = "async")]
+    pub(super) fn source(&mut self) -> Result<Option<Arc<dyn Source>>> {
+        if self.end.is_closed() {
+            return Ok(None);
+        }
+        let announced = self.stream.get_mut().watch();
+        if announced.is_none() {
+            self.unwatch();
+        }
+        Ok(announced.map(|announced| Arc::new(Announced::new(&self.end, End::peer_reads, announced)) as _))
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(feature = "async")]
+    pub(super) fn unwatch(&mut self) {
+        self.stream.get_mut().unwatch();
     }
 
     #[inline]

@@ -159,7 +159,11 @@ impl<T: Message> Queue<T> {
         match self.shared.ring.claim_get(&self.cursor, me) {
             Ok(taken) => Ok(taken),
             Err(GetFail::Closed) => Err(GetError::Closed),
-            Err(GetFail::Empty) => self.take_when_there(me, limits),
+            Err(GetFail::Empty) => {
+                let answer = self.take_when_there(me, limits);
+                self.shared.after_get(&answer);
+                answer
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! `Queue<T>`: many producers, many consumers, first in first out, bounded.
 
+#[cfg(feature = "async")]
+mod asynch;
 mod builder;
 mod commit_error;
 mod consumer;
@@ -7,15 +9,21 @@ mod dead_letters;
 mod get;
 mod get_many;
 mod halves;
+mod halves_ready;
 mod lease;
 mod lengths;
 mod producer;
 mod put;
 mod put_long;
 mod put_many;
+mod ready;
 mod reservation;
 mod reserve;
+#[cfg(feature = "async")]
+mod sink;
 mod stats;
+#[cfg(feature = "async")]
+mod stream;
 mod when_full;
 
 use std::fmt;
@@ -31,7 +39,11 @@ pub use dead_letters::DeadLetter;
 pub use halves::{Consumer, Producer};
 pub use lease::Lease;
 pub use reservation::Reservation;
+#[cfg(feature = "async")]
+pub use sink::QueueSink;
 pub use stats::{QueueHolder, QueueStats};
+#[cfg(feature = "async")]
+pub use stream::QueueStream;
 
 use lengths::LastLen;
 
@@ -89,6 +101,8 @@ pub struct Queue<T> {
 
 /// What all clones of a handle in this process share.
 pub(crate) struct Shared {
+    /// For who waits elsewhere than in a blocking call.
+    pub(crate) ready: ready::Readiness,
     pub(crate) object: ObjectRef,
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
@@ -153,9 +167,11 @@ impl<T: Message> Queue<T> {
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
         let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
+        let ready = ready::Readiness::default();
         let last_len = LastLen::default();
         let when_full = ring.policy().when_full;
-        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room, last_len, when_full });
+        let shared =
+            Arc::new(Shared { ready, domain, object, ring, max_message, plain_room, last_len, when_full });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }

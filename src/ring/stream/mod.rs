@@ -17,9 +17,12 @@
 //! own lines (the last one of the newest lap, found by bisection), the reader's from its position word, which
 //! [`StreamRx::settle`] makes exact. An end moves between messages: `settle` says whether it may.
 
+#[cfg(not(loom))]
+mod awaited;
 mod bereaved;
 mod fault;
 mod memory;
+mod payload;
 mod received;
 mod rx;
 #[cfg(all(test, not(loom)))]
@@ -28,6 +31,8 @@ mod tx;
 mod tx_many;
 pub mod word;
 
+#[cfg(not(loom))]
+pub use awaited::{Awaited, AwaitedLine, AwaitedRoom};
 pub use bereaved::close_for_dead;
 pub use fault::Fault;
 #[cfg(not(loom))]

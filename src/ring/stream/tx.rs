@@ -1,12 +1,17 @@
 //! The writing end.
 
+#[cfg(not(loom))]
+use super::awaited::{Awaited, AwaitedRoom};
 use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
+use super::payload::write;
 use super::word::{self, FIRST, FIRST_BYTES, LAST, MORE, NUMBER_MASK, pack};
-use crate::layout::stream::{LINE_BYTES, Line};
+use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::{Limits, WaitEnd};
 use crate::prim::park::{self, Bell, CLOSED, Sleeper};
 use crate::prim::spin::{Spinner, WaitStrategy};
+#[cfg(not(loom))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
 
@@ -125,6 +130,61 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
                 Err(TrySend::Fault(fault)) => return Err(SendEnd::Fault(fault)),
             }
         }
+    }
+
+    /// Sends what there is room for of a message, from byte `sent` on, without waiting: how many of its bytes are sent after that. It is
+    /// delivered when all are. Sending anything else in between gives it up.
+    pub fn send_some(
+        &mut self,
+        tag: u32,
+        bytes: &[u8],
+        sent: usize,
+        spinner: &Spinner,
+    ) -> Result<usize, TrySend> {
+        if bytes.len() <= LINE_BYTES {
+            return self.try_short(tag, bytes).map(|()| bytes.len());
+        }
+        if self.closed || self.peer_closed() {
+            return Err(TrySend::Closed);
+        }
+        let goes_on = matches!(self.code, FIRST | MORE);
+        if sent == 0 && goes_on {
+            self.give_up_message()?;
+        }
+        // It was given up meanwhile: from the start.
+        let mut sent = if goes_on { sent } else { 0 };
+        if self.room == 0 {
+            self.gather_room(spinner);
+        }
+        while sent < bytes.len() {
+            if self.room == 0 {
+                match self.look_for_room() {
+                    Err(TrySend::Full) => break,
+                    looked => looked?,
+                }
+            }
+            sent += self.put_pieces(tag, bytes, sent);
+        }
+        Ok(sent)
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere until a line is free. None: one is, or sending would fail. Stays until
+    /// [`unwatch`](Self::unwatch).
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn watch(&mut self) -> Option<(Watch, AwaitedRoom<R>)>
+    where
+        R: Clone + Send + Sync,
+    {
+        let awaited = AwaitedRoom::new(self.peer.clone(), self.number, self.own.lines());
+        let watch = self.sleeper.watch(&self.own.header().end, &self.peer.header().end.event);
+        (!awaited.is_over()).then_some((watch, awaited))
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(not(loom))]
+    pub fn unwatch(&mut self) {
+        self.sleeper.unwatch(&self.own.header().end);
     }
 
     /// Whether a message of up to 56 bytes has room, or sending would fail.
@@ -412,24 +472,8 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
 /// Most lines of a long message that appear at once.
 pub(super) const BATCH: u32 = 16;
 
-/// Copies `bytes` into the line from word `at` on; the last word is filled up with zeros.
-#[inline(always)]
-pub(super) fn write(line: &Line, at: usize, bytes: &[u8]) {
-    let words = line.payload.get(at..).unwrap_or(&[]);
-    let (whole, rest) = bytes.as_chunks::<8>();
-    // Relaxed: published by the header.
-    for (word, chunk) in words.iter().zip(whole) {
-        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
-    }
-    if let (false, Some(word)) = (rest.is_empty(), words.get(whole.len())) {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        word.store(u64::from_ne_bytes(last), Ordering::Relaxed);
-    }
-}
-
 /// How many lines after `number`, the writer's current one, are free if the reader's position word is `position`.
-fn free_lines(position: u32, number: u32, lines: u32) -> Result<u32, Fault> {
+pub(super) fn free_lines(position: u32, number: u32, lines: u32) -> Result<u32, Fault> {
     let found = word::number(position);
     let held = word::next(number).wrapping_sub(found) & NUMBER_MASK;
     lines.checked_sub(held).ok_or(Fault::Position { found, line: number })

@@ -5,7 +5,8 @@
 //! first of them, and then the end.
 
 use super::memory::{RxMemory, TxMemory};
-use super::tx::{BATCH, SendEnd, StreamTx, TrySend, write};
+use super::payload::write;
+use super::tx::{BATCH, SendEnd, StreamTx, TrySend};
 use super::word::{pack, short_code, stride};
 use crate::layout::stream::{LINE_BYTES, Line};
 use crate::prim::limits::Limits;

@@ -121,7 +121,9 @@ fn library_tests(feature: &str, more: &[&str]) -> Result<()> {
 fn doctest() -> Result<()> {
     cargo("test -p processing-ipc --doc").bound(STEP_SECONDS).run()?;
     // Only the examples that the feature adds.
-    cargo("test -p processing-ipc --features async --doc _async").bound(STEP_SECONDS).run()
+    cargo("test -p processing-ipc --features async --doc -- _async queue::stream queue::sink")
+        .bound(STEP_SECONDS)
+        .run()
 }
 
 /// A package of its own, built alone: its feature must not reach the other builds. Then the tests of the library's

@@ -34,6 +34,7 @@ impl Ticket {
     }
 
     /// It took what it was waiting for: a wake-up, if there was one, has served.
+    #[cfg(feature = "async")]
     pub(super) fn served(mut self) {
         self.served = true;
     }

@@ -7,7 +7,7 @@ use crate::prim::watch::Watch;
 use crate::sync::futex::Address;
 
 /// Something in this process that futures wait for.
-pub(in crate::locks) trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Futures with the same key wait for the same.
     fn key(&self) -> Key;
     /// Announces a sleeper and looks once more. None: what is waited for may be there.
@@ -24,8 +24,8 @@ pub(in crate::locks) trait Source: Send + Sync {
 
 /// A word, and what of it is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::locks) struct Key {
-    pub(in crate::locks) word: Address,
+pub(crate) struct Key {
+    pub(crate) word: Address,
     /// Of an event: which set is waited for.
-    pub(in crate::locks) since: u32,
+    pub(crate) since: u32,
 }

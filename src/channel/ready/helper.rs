@@ -1,6 +1,6 @@
-//! The thread that sleeps for all futures of this process.
+//! The thread that sleeps for all futures and descriptors of this process.
 //!
-//! It starts when the first future waits, and ends when none has waited for a second. It runs no code of the program but
+//! It starts when the first of them waits, and ends when none has waited for a second. It runs no code of the program but
 //! that of `Waker`s.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ pub(super) fn start(registry: Arc<Registry>) -> Result<()> {
     let run = move || Sleeper { registry, turn: 0, refused: false }.run();
     match std::thread::Builder::new().name(NAME.into()).spawn(run) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Error::os("async waits", "starting their thread", error)
+        Err(error) => Err(Error::os("waits", "starting the thread that sleeps for them", error)
             .hint("raise the limit of threads (ulimit -u, pids.max)")),
     }
 }

@@ -1,4 +1,4 @@
-//! Which futures of this process wait for what.
+//! Which futures and descriptors of this process wait for what.
 
 use std::collections::HashMap;
 use std::collections::hash_map;
@@ -76,7 +76,8 @@ impl Entry {
     /// What to sleep by. None: its futures are to be woken.
     fn look(&mut self) -> Option<Watch> {
         let asked = std::mem::take(&mut self.asked);
-        let unchanged = self.watch.filter(|watch| self.source.word() == watch.expected);
+        // Where publishers could not be ordered, an unchanged word proves nothing.
+        let unchanged = self.watch.filter(|watch| !watch.unordered && self.source.word() == watch.expected);
         self.watch = match unchanged {
             Some(watch) => Some(watch),
             None => self.source.watch(),
