@@ -104,7 +104,7 @@ impl<T: Message> Queue<T> {
     }
 
     /// The value of a claimed message, which is consumed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn consume(&self, taken: Taken<'_, Memory>) -> Result<T, GetError> {
         let Some(bytes) = taken.bytes() else {
             return self.get_block(taken);

@@ -78,7 +78,7 @@ impl<T: Message> Queue<T> {
     }
 
     /// A claimed slot; waits for one within the limits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(&self, limits: &Limits<'_>) -> Result<PutClaim<'_, Memory>, PutError> {
         let me = self.me()?;
         match self.shared.ring.claim_put(&self.cursor, me) {
