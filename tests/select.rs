@@ -352,3 +352,39 @@ fn where_the_kernel_cannot_sleep_by_several_words() {
     drop(mine);
     assert!(child.join().expect("join").success());
 }
+
+/// A dead letter is not delivered, so that nobody is to wake up for it, again and again.
+#[test]
+fn a_dead_letter_makes_nothing_ready() {
+    let q = Queue::<u64>::builder().capacity(4).dead_letters_after(1).build().expect("queue");
+    q.put(&1).expect("put");
+    q.get_ref().expect("lease").put_back();
+    // Whoever looks first finds a message that is due, and buries it.
+    assert!(matches!(q.try_get(), Err(GetError::Empty)));
+    assert_eq!(q.dead_letters().expect("letters").len(), 1);
+    let other = q.clone();
+    assert!(select([&q, &other], Duration::ZERO).expect("select").is_empty());
+    q.put(&2).expect("put");
+    assert_eq!(places(select([&q, &other], None).expect("select")), [0, 1]);
+    assert_eq!(q.try_get().expect("get"), 2);
+    assert!(select([&q, &other], Duration::ZERO).expect("select").is_empty());
+}
+
+/// A consumer's half is ready for messages, and when the last producer is gone.
+#[test]
+fn the_end_of_the_producers_is_ready() {
+    let (producer, consumer) = Queue::<u64>::builder().capacity(4).build_halves().expect("halves");
+    let q = sleepy::<u64>(4);
+    assert!(select([&q as &dyn Selectable, &consumer], Duration::ZERO).expect("select").is_empty());
+    producer.put(&1).expect("put");
+    assert_eq!(places(select([&q as &dyn Selectable, &consumer], None).expect("select")), [1]);
+    assert_eq!(consumer.try_get().expect("get"), 1);
+    let dropper = std::thread::spawn(move || drop(producer));
+    let ready = soon("the wait for the end", move || {
+        let ready = places(select([&q as &dyn Selectable, &consumer], None).expect("select"));
+        (ready, consumer.try_get().expect_err("the end"))
+    });
+    dropper.join().expect("dropped");
+    assert_eq!(ready.0, [1]);
+    assert!(ready.1.is_closed());
+}
