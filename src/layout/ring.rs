@@ -52,7 +52,12 @@ pub struct Header {
     pub flags: AtomicU64,
     /// For the layer above: the longest message that is accepted.
     pub max_message: AtomicU64,
-    _spare: [AtomicU64; 3],
+    /// Of a segment, for the chain that it is in: its place, from 1.
+    pub number: AtomicU64,
+    /// Of a segment that is not the last: the bytes that its chain counts for it.
+    pub charged_bytes: AtomicU64,
+    /// And the messages.
+    pub charged_messages: AtomicU64,
 }
 
 /// The line that every operation reads and nobody writes while nobody sleeps, closes or dies.

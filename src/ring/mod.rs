@@ -3,6 +3,9 @@
 #[cfg(not(loom))]
 pub mod blocks;
 mod cells;
+pub mod chain;
+#[cfg(not(loom))]
+pub mod clients;
 mod count;
 mod cursor;
 #[cfg(not(loom))]
@@ -12,6 +15,8 @@ mod get;
 pub mod handle;
 #[cfg(not(loom))]
 pub mod held;
+#[cfg(not(loom))]
+pub mod kept;
 mod memory;
 mod mpmc;
 #[cfg(not(loom))]
@@ -22,6 +27,7 @@ mod put;
 mod repair;
 #[cfg(not(loom))]
 pub mod rings;
+pub mod series;
 mod shape;
 mod slot;
 pub mod stream;
@@ -29,6 +35,7 @@ pub mod stream;
 mod tests;
 
 pub use cells::{CellLease, Detaching};
+pub use count::Rest;
 pub use cursor::ClientCursor;
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;

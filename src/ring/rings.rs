@@ -14,6 +14,7 @@ use crate::arena::{Arena, ObjectRef, ObjectView};
 use crate::error::Result;
 use crate::layout::ring::Geometry;
 use crate::ring::{Body, Mapped, Ring};
+use crate::sync::atomic::Ordering::Relaxed;
 
 // SAFETY: see the module.
 unsafe impl Body for ObjectRef {
@@ -76,6 +77,21 @@ pub fn create(
     let object = arena.create_object(kind, type_hash, "queue", len, |ptr| {
         let body = Rented { ptr, len, arena: PhantomData };
         answer = Ring::init(body, geometry, true).map(|ring| ring.set_max_message(max_message));
+    })?;
+    answer.map(|()| object)
+}
+
+/// Creates an object with links whose body is a ring: a segment of a chain.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_segment(arena: &Arc<Arena>, kind: u32, geometry: &Geometry, number: u64) -> Result<ObjectRef> {
+    let len = Ring::<Mapped<Rented<'_>>>::body_len(geometry);
+    let mut answer = Ok(());
+    let object = arena.create_with_links(kind, 0, "segment", len, |ptr| {
+        let body = Rented { ptr, len, arena: PhantomData };
+        answer = Ring::init(body, geometry, true).map(|ring| ring.header().number.store(number, Relaxed));
     })?;
     answer.map(|()| object)
 }
