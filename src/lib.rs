@@ -126,9 +126,11 @@ mod process;
 
 #[cfg(not(loom))]
 pub use channel::{
+    buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},
     connection::{Connection, Receiver, Sender, pipe, pipe_in},
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
+    many_errors::PutManyError,
     message::Message,
     queue::{Lease, Queue, QueueBuilder},
 };

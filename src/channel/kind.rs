@@ -16,3 +16,7 @@ pub(crate) const SEMAPHORE: u32 = 5;
 pub(crate) const CONDITION: u32 = 6;
 /// An event: the body is a `layout::event`.
 pub(crate) const EVENT: u32 = 7;
+/// A buffered queue: the body is a `layout::buffered`, its links lead to segments.
+pub(crate) const BUFFERED: u32 = 30;
+/// A segment of a buffered queue: the body is a ring, with its messages as in a queue.
+pub(crate) const SEGMENT: u32 = 31;
