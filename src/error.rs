@@ -36,6 +36,10 @@ pub enum ErrorKind {
     InvalidRegion,
     /// A table of the region or a limit of the system is exhausted.
     Limit,
+    /// There is nothing of that name.
+    NotFound,
+    /// There is something of that name already.
+    AlreadyExists,
     /// The argument is not usable.
     InvalidInput,
     /// The call is not allowed in the object's present state.
@@ -125,6 +129,13 @@ impl Error {
         self
     }
 
+    /// Replaces what the error is about.
+    #[cold]
+    pub(crate) fn about(mut self, object: impl Into<Cow<'static, str>>) -> Self {
+        self.0.object = object.into();
+        self
+    }
+
     /// Replaces the kind, keeping the text and the errno.
     #[cold]
     pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
@@ -176,6 +187,16 @@ impl Error {
     /// There was nothing to take.
     pub fn is_empty(&self) -> bool {
         self.0.kind == ErrorKind::Empty
+    }
+
+    /// There is nothing of that name.
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// There is something of that name already.
+    pub fn is_already_exists(&self) -> bool {
+        self.0.kind == ErrorKind::AlreadyExists
     }
 
     /// There was no room.

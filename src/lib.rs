@@ -31,9 +31,11 @@
 //!   the middle leaves nobody asleep whose wait it had ended.
 //! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
 //!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
-//! - Nothing has a name, so nothing stays behind: the memory goes with its last process.
-//! - While nobody sleeps, queues, pipes and locks make no system call. The library starts no thread
-//!   (with the feature `async` at most one, see below).
+//! - Nothing has a name unless it is asked for, so nothing stays behind: the memory goes with its last process. A
+//!   [named queue](QueueBuilder::create), for programs that do not know each other, goes with its last user, too; if that one
+//!   was killed, at the next look ([`gc_named`]).
+//! - While nobody sleeps, queues, pipes and locks make no system call. The library starts no thread, but for
+//!   [`Queue::as_fd`], [`Connection::as_fd`] and the feature `async`: these at most one, see below.
 //! - Running out of memory is an error, never a signal.
 //!
 //! # Not guaranteed
@@ -42,16 +44,24 @@
 //! - Progress past a *stopped* process that is in the middle of a call, where its slot is needed.
 //! - Protection from processes of the same arena that write to its memory by other means: they belong to one program.
 //!
+//! # Waiting for several things
+//!
+//! [`select`] waits for several queues, connections and events on the thread that calls it. [`Queue::as_fd`] and
+//! [`Connection::as_fd`] give descriptors to event loops of others; the feature `async` gives futures to any runtime.
+//!
+//! No thread for each wait: **for descriptors and futures the library may start one thread in a process**, with the first `as_fd` or when the
+//! first future waits, which sleeps for all of them; it ends when none has waited for a second. While it runs
+//! `StartMethod::Fork` is refused, as beside any other thread. It sleeps by `futex_waitv` (Linux 5.16), on the words that
+//! blocking calls sleep by, for up to 127 objects at once; where the kernel is older or a sandbox forbids the call, and for the objects
+//! beyond 127, it looks every millisecond while somebody waits. A program that uses neither has no thread of the library's.
+//!
 //! # Features
 //!
 //! None is on by default.
 //!
-//! - `async`: `Lock::acquire_async`, `Semaphore::acquire_async`, `BoundedSemaphore::acquire_async` and `Event::wait_async`, futures for
-//!   any runtime. No thread for each wait: **with this feature the library may start one thread in a process**, when the
-//!   first future waits, which sleeps for all of them; it ends when none has waited for a second. While it runs
-//!   `StartMethod::Fork` is refused, as beside any other thread. It sleeps by `futex_waitv` (Linux 5.16), on the words that
-//!   blocking calls sleep by, for up to 127 objects at once; where the kernel is older or a sandbox forbids the call, and for the objects
-//!   beyond 127, it looks every millisecond while somebody waits.
+//! - `async`: futures for any runtime. `Queue::get_async`, `get_ref_async` and `put_async`; `Queue::stream` and `sink`, with the traits of
+//!   `futures-core` and `futures-sink`; `recv_async` and `send_async` of `Connection`, `Receiver` and `Sender`;
+//!   `Lock::acquire_async`, `Semaphore::acquire_async`, `BoundedSemaphore::acquire_async` and `Event::wait_async`.
 //!
 //! Linux 5.10 or newer, 64 bits. See `ARCHITECTURE.md` for how it works and `SAFETY.md` for whom it trusts.
 #![deny(unsafe_code)]
@@ -124,15 +134,22 @@ mod locks;
 #[cfg(not(loom))]
 mod process;
 
+#[cfg(all(not(loom), feature = "async"))]
+pub use channel::queue::{QueueSink, QueueStream};
 #[cfg(not(loom))]
 pub use channel::{
     buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},
     connection::{Connection, Receiver, Sender, pipe, pipe_in},
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
-    many_errors::PutManyError,
+    many_errors::{PutManyError, SendManyError},
     message::Message,
-    queue::{Lease, Queue, QueueBuilder},
+    named::{NamedGc, NamedInfo, gc_named, list_named},
+    queue::{
+        CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueHolder, QueueStats,
+        Reservation,
+    },
+    ready::{Ready, Selectable, select, select_slice},
 };
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
@@ -152,6 +169,7 @@ pub use process::{
     Builder, Cargo, JoinHandle, Process, ProcessBuilder, Report, StartMethod, Target, Task, active_children,
     cpu_count, current_process, freeze_support, spawn,
 };
+pub use ring::policy::WhenFull;
 pub use rkyv;
 
 #[cfg(all(not(loom), feature = "internals"))]

@@ -1,8 +1,9 @@
 //! The header of a region, as it is checked before anything of it is used.
 
 use processing::layout::hash::LAYOUT_HASH;
-use processing::layout::header::{FIXED_BYTES, INCOMPATIBLE, MAGIC, VERSION};
+use processing::layout::header::{FIXED_BYTES, MAGIC, NAMED, VERSION};
 use processing::region::Geometry;
+use processing::region::named::Record;
 use processing::region::check::check;
 
 use crate::input::Input;
@@ -10,17 +11,22 @@ use crate::input::Input;
 /// The bytes as they are, then with the words that no fuzzer guesses put right.
 pub fn region_header(bytes: &[u8]) {
     let _ = check(bytes, bytes.len() as u64);
+    // What a region with a name says of itself is read by the same rule.
+    if let Ok(record) = Record::read(bytes) {
+        assert!(record.root != 0 && record.name.len() <= 3 * 200 && record.type_name.len() <= 3 * 1024);
+    }
     let mut input = Input(bytes);
     let (file_len, wrong) = (input.u64(), input.u8());
+    let named = wrong & 0x80 != 0;
     let mut header = input.0.to_vec();
     header.resize(header.len().max(FIXED_BYTES), 0);
-    for (at, word) in [(0, MAGIC), (8, VERSION), (16, LAYOUT_HASH), (32, INCOMPATIBLE)] {
+    for (at, word) in [(0, MAGIC), (8, VERSION), (16, LAYOUT_HASH), (32, if named { NAMED } else { 0 })] {
         put(&mut header, at, word);
     }
     judge(&header, file_len);
     // With a limit that is possible and all that follows from it, but for at most one word.
     let limit = (get(&header, 48) % (1 << 31)).next_multiple_of(1 << 16).max(1 << 16);
-    let Some(geometry) = Geometry::new(limit) else { return };
+    let Some(geometry) = (if named { Geometry::named(limit) } else { Geometry::new(limit) }) else { return };
     let follows = [
         limit,
         geometry.total,

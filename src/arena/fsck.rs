@@ -5,6 +5,7 @@ use std::fmt;
 use super::Arena;
 use super::count::Book;
 use super::object::read_name;
+use super::root::NOBODY;
 use crate::layout::block::{BlockRef, OwnState, OwnWord, Position};
 use crate::layout::chunk::ChunkState;
 use crate::layout::object::{CountWord, ObjectId, ObjectState, ObjectWord};
@@ -181,10 +182,10 @@ impl Arena {
     }
 
     fn check_tables(&self, walk: &mut Walk, present: &HashSet<ParticipantId>) {
-        for participant in self.region.participants().map(|p| p.id).collect::<Vec<_>>() {
-            if !present.contains(&participant) {
-                continue;
-            }
+        let all = self.region.participants().map(|p| p.id).filter(|id| present.contains(id));
+        // What a region with a name holds itself.
+        let own = self.region.name().map(|_| NOBODY);
+        for participant in own.into_iter().chain(all) {
             let control = self.reference_control(participant);
             if control.place.load(Acquire) != 0 {
                 walk.wrong(format!("participant {participant} has an operation under way"));

@@ -15,9 +15,7 @@ use crate::layout::chunk::{ChunkEntry, ChunkState, ChunkWord};
 use crate::layout::header::Header;
 use crate::layout::object::{ArenaControl, ObjectEntry, ObjectId, ObjectState, ObjectWord};
 use crate::layout::reference::{FIRST_REFERENCE, ReferenceControl, ReferenceEntry};
-use crate::layout::{
-    CHUNK, CHUNK_ENTRY_SIZE, OBJECT_SIZE, OBJECTS, PAGE, ParticipantId, REFERENCE_SIZE, REFERENCES,
-};
+use crate::layout::{CHUNK, CHUNK_ENTRY_SIZE, OBJECT_SIZE, OBJECTS, PAGE, ParticipantId, REFERENCE_SIZE};
 use crate::region::{Me, Region};
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -77,7 +75,7 @@ impl Arena {
             table: Mutex::new(Table::default()),
             chunk_pages: Pages::new(geometry.chunk_count * CHUNK_ENTRY_SIZE),
             object_pages: Pages::new(OBJECTS * OBJECT_SIZE),
-            reference_pages: Pages::new(REFERENCES * REFERENCE_SIZE),
+            reference_pages: Pages::new(geometry.references_each * REFERENCE_SIZE),
             region,
         };
         arena.ensure_reference(0)?;
@@ -101,6 +99,12 @@ impl Arena {
     #[inline]
     pub(super) fn control(&self) -> &ArenaControl {
         self.region.at(offset_of!(Header, arena) as u64)
+    }
+
+    /// Entries of a participant's table.
+    #[inline]
+    pub(super) fn references_each(&self) -> u64 {
+        self.region.geometry().references_each
     }
 
     #[inline]
@@ -234,7 +238,7 @@ impl Arena {
 
     /// The places of a participant's entries that were ever used.
     pub(super) fn reference_places(&self, who: ParticipantId) -> impl Iterator<Item = u64> + '_ {
-        let end = (self.reference_control(who).end.load(Acquire)).min(REFERENCES) as u32;
+        let end = (self.reference_control(who).end.load(Acquire)).min(self.references_each()) as u32;
         (FIRST_REFERENCE..end.max(FIRST_REFERENCE)).map(move |index| self.reference_place(who, index))
     }
 

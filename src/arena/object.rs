@@ -11,12 +11,12 @@ use std::sync::{Arc, Weak};
 
 use super::count::{self, Book, Outcome};
 use super::handle::lock;
-use super::{Arena, BlockView, own};
+use super::{Arena, Block, BlockView, own};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::block::{BlockRef, OwnState};
 use crate::layout::object::{CountWord, NAME, ObjectEntry, ObjectId, ObjectState, ObjectWord};
 use crate::layout::reference::FIRST_REFERENCE;
-use crate::layout::{OBJECTS, ParticipantId, REFERENCE_SIZE, REFERENCES};
+use crate::layout::{OBJECTS, ParticipantId, REFERENCE_SIZE};
 use crate::region::{Region, Seat};
 use crate::sync::atomic::AtomicU32;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -211,7 +211,6 @@ impl Arena {
         body_len: u64,
         init: impl FnOnce(*mut u8),
     ) -> Result<ObjectRef> {
-        let me = self.me()?;
         let body = self.alloc(body_len, links)?;
         if !body.is_zero() {
             kill::point();
@@ -221,6 +220,38 @@ impl Arena {
         kill::point();
         init(body.ptr());
         // From here on nothing of a caller's runs that could panic.
+        self.name_object(kind, type_hash, name, body)
+    }
+
+    /// Creates an object without content, which holds a counted reference to `target` for as long as it lives. When its last reference
+    /// goes, whoever had it, [`Rings::holder_gone`](super::Rings::holder_gone) is told; then the reference to `target` goes, too.
+    ///
+    /// Killed in it: nothing is left of the object.
+    ///
+    /// # Errors
+    /// As for [`create_object`](Self::create_object); `Limit` if `target` has too many references.
+    pub fn create_holder(
+        self: &Arc<Self>,
+        kind: u32,
+        type_hash: u64,
+        name: &str,
+        target: &ObjectRef,
+    ) -> Result<ObjectRef> {
+        let body = self.alloc(0, 1)?;
+        body.add_child(0, target)?;
+        self.name_object(kind, type_hash, name, body)
+    }
+
+    /// An object with this body.
+    fn name_object(
+        self: &Arc<Self>,
+        kind: u32,
+        type_hash: u64,
+        name: &str,
+        body: Block<'_>,
+    ) -> Result<ObjectRef> {
+        let me = self.me()?;
+        let body_len = body.len();
         let (id, entry) = self.claim_entry(me)?;
         entry.kind.store(u64::from(kind) | u64::from(me) << 48, Relaxed);
         entry.type_hash.store(type_hash, Relaxed);
@@ -229,6 +260,7 @@ impl Arena {
         // Before BODY: a body is always found through its object.
         entry.body.store(body.reference(), Release);
         own::body(body.view().header(), body.view().own(), id.bits());
+        let links = body.view().children();
         let skip = u64::from(links) * REFERENCE_SIZE;
         let view = ObjectView { id, kind, body: body.view().bytes() + skip, body_len, links };
         let added = self.add_entry(view);
@@ -279,6 +311,12 @@ impl Arena {
         lock(&self.table).held.get(&id).and_then(Weak::upgrade).map(ObjectRef)
     }
 
+    /// The participants that hold a reference to an object just now. Cost: a look at all their references.
+    pub fn holders(&self, id: ObjectId) -> Vec<ParticipantId> {
+        let present = self.region.participants().map(|participant| participant.id);
+        present.filter(|who| self.held_by(*who).any(|held| held == id)).collect()
+    }
+
     /// Every reference that this process holds.
     pub(super) fn all_attached(&self) -> Vec<ObjectRef> {
         lock(&self.table).held.values().filter_map(Weak::upgrade).map(ObjectRef).collect()
@@ -297,8 +335,8 @@ impl Arena {
         self.region.commit(self.reference_place(seat.id, 0), FIRST_REFERENCE as u64 * REFERENCE_SIZE)?;
         let control = self.reference_control(seat.id);
         let index = control.end.load(Relaxed).max(u64::from(FIRST_REFERENCE));
-        if index >= REFERENCES {
-            return Err(no_references());
+        if index >= self.references_each() {
+            return Err(no_references(self.references_each()));
         }
         let place = self.reference_place(seat.id, index as u32);
         self.region.commit(place, REFERENCE_SIZE)?;
@@ -349,14 +387,14 @@ impl Arena {
         let mut table = lock(&self.table);
         let index = match table.free.pop() {
             Some(index) => index,
-            None if u64::from(table.next) < REFERENCES => {
+            None if u64::from(table.next) < self.references_each() => {
                 self.ensure_reference(table.next)?;
                 table.next += 1;
                 // The mark first: a reaper looks at entries below it.
                 self.reference_control(self.me.id).end.store(u64::from(table.next), Release);
                 table.next - 1
             }
-            None => return Err(no_references()),
+            None => return Err(no_references(self.references_each())),
         };
         let place = self.reference_place(self.me.id, index);
         if count::add(&**self, self.me.id, place, object.id).is_err() {
@@ -417,6 +455,10 @@ impl Arena {
         });
         if let (Some(body), Some(view)) = (body, self.object_view(id)) {
             self.rings.messages(self, &view, &mut |block| self.take_message(block, who, work));
+            // Before the body is DYING: killed until then, this is done again.
+            if let Some(target) = body.child(0).and_then(|target| self.object_view(target)) {
+                self.rings.holder_gone(self, &view, &target);
+            }
             own::dying(body.header(), body.own(), who);
             self.bury(body, who, Some(work));
         }
@@ -571,11 +613,11 @@ pub(super) fn too_many(id: ObjectId) -> Error {
 }
 
 #[cold]
-fn no_references() -> Error {
+fn no_references(all: u64) -> Error {
     Error::new(
         ErrorKind::Limit,
         "arena",
-        format!("this process holds {} references to objects, as many as it can: need 1, free 0", REFERENCES),
+        format!("this process holds {all} references to objects, as many as it can: need 1, free 0"),
     )
     .hint("drop handles that are not used any more")
 }

@@ -101,7 +101,7 @@ impl ArenaBuilder {
 
 /// One arena in this process.
 #[derive(Debug)]
-pub(crate) struct Domain {
+pub struct Domain {
     store: Arc<arena::Arena>,
     /// When [`look_now_and_then`](Self::look_now_and_then) looked last.
     looked: AtomicU64,

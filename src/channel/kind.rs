@@ -20,3 +20,5 @@ pub(crate) const EVENT: u32 = 7;
 pub(crate) const BUFFERED: u32 = 30;
 /// A segment of a buffered queue: the body is a ring, with its messages as in a queue.
 pub(crate) const SEGMENT: u32 = 31;
+/// All handles of one half of a queue, its producers or its consumers, as long as there are any: it holds the queue and has no body.
+pub(crate) const HALF: u32 = 20;

@@ -5,13 +5,22 @@ use std::fmt;
 use super::errors::PutError;
 use crate::error::Error;
 
-/// [`BufferedQueue::put_many`](crate::BufferedQueue::put_many) did not put all messages.
+/// [`Queue::put_many`](crate::Queue::put_many), or [`BufferedQueue::put_many`](crate::BufferedQueue::put_many), did not put all messages.
 ///
 /// The first [`put`](Self::put) of them are in the queue; the error is the next one's. All that are not in are the caller's still.
 #[derive(Debug)]
 pub struct PutManyError {
     put: usize,
     error: PutError,
+}
+
+/// [`Connection::send_many`](crate::Connection::send_many) did not send all messages.
+///
+/// The first [`sent`](Self::sent) of them were sent; the error is the next one's.
+#[derive(Debug)]
+pub struct SendManyError {
+    sent: usize,
+    error: Error,
 }
 
 impl PutManyError {
@@ -36,9 +45,37 @@ impl PutManyError {
     }
 }
 
+impl SendManyError {
+    #[cold]
+    pub(crate) fn new(sent: usize, error: Error) -> Self {
+        Self { sent, error }
+    }
+
+    /// How many messages were sent: so many from the start of the slice.
+    pub fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Why the next one was not.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The error alone.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+}
+
 impl fmt::Display for PutManyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} put, then: {}", self.put, self.error)
+    }
+}
+
+impl fmt::Display for SendManyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sent, then: {}", self.sent, self.error)
     }
 }
 
@@ -48,9 +85,22 @@ impl std::error::Error for PutManyError {
     }
 }
 
+impl std::error::Error for SendManyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
 impl From<PutManyError> for Error {
     #[cold]
     fn from(error: PutManyError) -> Self {
         Error::from(error.error)
+    }
+}
+
+impl From<SendManyError> for Error {
+    #[cold]
+    fn from(error: SendManyError) -> Self {
+        error.error
     }
 }

@@ -16,6 +16,7 @@ use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::sync::atomic::Ordering;
+use crate::sync::mutant;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,16 @@ impl Rings for Rooms {
         if let Some(body) = buffered_body(arena, object) {
             // Here and not in `repair`: after the operation on a link that was under way, and by nobody beside the reaper.
             RawLock::new(&body.lock).repair(who, &|| true, &|_| ());
+        }
+    }
+
+    fn holder_gone(&self, arena: &Arena, holder: &ObjectView, target: &ObjectView) {
+        let half = holder.kind() == kind::HALF && target.kind() == kind::QUEUE;
+        if half
+            && !mutant::on("halves.not_closed")
+            && let Ok(ring) = ring_of(arena, target)
+        {
+            ring.close();
         }
     }
 

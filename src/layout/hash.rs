@@ -2,10 +2,10 @@
 //! somebody forgot to raise the version.
 
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
-use super::{REFERENCE_SIZE, REFERENCES};
+use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    block, buffered, chunk, condition, event, header, lock, locked, object, participant, pipe, reference,
-    ring, semaphore, stream,
+    block, buffered, chunk, condition, event, header, lock, locked, named, object, participant, pipe,
+    reference, ring, semaphore, stream,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -42,6 +42,7 @@ const CONSTANTS: &[u64] = &[
     REFERENCES,
     REFERENCE_SIZE,
     CHUNK_ENTRY_SIZE,
+    NAMED_REFERENCES,
 ];
 
 /// The hash of every structure of the format: each file of `layout` gives its sizes and offsets as `SHAPE`.
@@ -61,6 +62,7 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, semaphore::SHAPE);
     hash = mix_all(hash, condition::SHAPE);
     hash = mix_all(hash, event::SHAPE);
+    hash = mix_all(hash, named::SHAPE);
     hash = mix_all(hash, buffered::SHAPE);
     hash
 };

@@ -16,7 +16,8 @@
 //! 96   chunks             offset
 //! 104  chunk count
 //! 128  participants high  the highest slot whose page is committed; grows only
-//! 192  spare
+//! 192  named record       layout::named; zero in a region without a name
+//! 1480 spare
 //! 2048 arena words        64 words of the layer above, zero at the start
 //! 2560 spare up to 4096
 //! ```
@@ -26,6 +27,7 @@
 use core::mem::offset_of;
 
 use super::PAGE;
+use super::named::{NamedRecord, RECORD_WORDS};
 use crate::sync::atomic::AtomicU64;
 
 /// "PRCREGN1" in memory order.
@@ -38,7 +40,10 @@ pub const VERSION: u64 = 1;
 pub const COMPATIBLE: u64 = 0;
 
 /// Incompatible feature bits that this build knows.
-pub const INCOMPATIBLE: u64 = 0;
+pub const INCOMPATIBLE: u64 = NAMED;
+
+/// Incompatible feature: the region has a name, its file is its own beacon, and its tables of references are small.
+pub const NAMED: u64 = 1;
 
 /// See the module.
 #[repr(C)]
@@ -62,7 +67,9 @@ pub struct Header {
     /// Slots above it were never touched and their pages need not exist.
     pub participants_high: AtomicU64,
     reserved_high: [AtomicU64; 7],
-    spare: [AtomicU64; 232],
+    /// Where the region has a name.
+    pub named: NamedRecord,
+    spare: [AtomicU64; 232 - RECORD_WORDS],
     /// Words of the arena (L2).
     pub arena: [AtomicU64; 64],
     spare_end: [AtomicU64; 192],
@@ -73,6 +80,10 @@ pub const FIXED_WORDS: usize = 14;
 
 /// Bytes of a header that a check needs.
 pub const FIXED_BYTES: usize = FIXED_WORDS * 8;
+
+/// Bytes of a header up to the end of the named record, and where that begins.
+pub const NAMED_AT: usize = offset_of!(Header, named);
+pub const NAMED_END: usize = NAMED_AT + RECORD_WORDS * 8;
 
 /// For the layout hash.
 pub const SHAPE: &[u64] = &[
@@ -92,6 +103,7 @@ pub const SHAPE: &[u64] = &[
     offset_of!(Header, chunks) as u64,
     offset_of!(Header, chunk_count) as u64,
     offset_of!(Header, participants_high) as u64,
+    offset_of!(Header, named) as u64,
     offset_of!(Header, arena) as u64,
 ];
 
@@ -100,6 +112,7 @@ const _: () = {
     assert!(size_of::<Header>() as u64 == PAGE);
     assert!(offset_of!(Header, chunk_count) == FIXED_BYTES - 8);
     assert!(offset_of!(Header, participants_high) == 128);
+    assert!(offset_of!(Header, named) == 192);
     assert!(offset_of!(Header, arena) == 2048);
 };
 #[cfg(loom)]

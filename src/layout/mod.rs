@@ -13,6 +13,7 @@ pub mod hash;
 pub mod header;
 pub mod lock;
 pub mod locked;
+pub mod named;
 pub mod object;
 pub mod participant;
 pub mod pipe;
@@ -42,6 +43,8 @@ pub const OBJECT_SIZE: u64 = 64;
 /// Reference entries of one participant, and the size of one.
 pub const REFERENCES: u64 = 65_536;
 pub const REFERENCE_SIZE: u64 = 16;
+/// The same of a named region, which holds one object: its tables lie close together.
+pub const NAMED_REFERENCES: u64 = 256;
 
 /// The size of one entry of the chunk table.
 pub const CHUNK_ENTRY_SIZE: u64 = 64;

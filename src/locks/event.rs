@@ -1,6 +1,7 @@
 //! `Event`: a flag that threads and processes wait for.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use super::handle::{check_kind, travels};
 use crate::arena::{Body, ObjectRef};
 use crate::channel::domain::{Domain, deadline_in};
 use crate::channel::kind;
+use crate::channel::ready::sealed::Selects;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::event::EventBody;
 use crate::prim::event::RawEvent;
 use crate::prim::limits::{Limits, WaitEnd};
 use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::prim::watch::Watch;
 use crate::region::Presence;
 use crate::sync::atomic::AtomicU32;
 
@@ -263,6 +266,36 @@ impl Event {
     fn cancelled(&self) -> Error {
         let object = format!("{NOUN} {}", self.reference().id().index);
         Error::new(ErrorKind::Cancelled, object, "the wait was cancelled")
+    }
+}
+
+/// In a `select` what counts is that it is set. Whoever sets it wakes everybody, so that nothing has to be handed on.
+impl Selects for Event {
+    fn is_ready(&self) -> Result<bool> {
+        self.check()?;
+        Ok(self.is_set())
+    }
+
+    fn watch(&self) -> Result<Option<Watch>> {
+        Ok(self.raw().watch(self.raw().look()))
+    }
+
+    fn word(&self) -> u32 {
+        self.raw().look().0
+    }
+
+    fn spinner(&self) -> &Spinner {
+        &self.spinner
+    }
+
+    fn domain(&self) -> &Arc<Domain> {
+        &self.core.domain
+    }
+
+    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
+        let object = format!("{NOUN} {}", self.reference().id().index);
+        Err(Error::new(ErrorKind::Unsupported, object, "it has no descriptor")
+            .hint("wait for it on a thread of its own, or beside queues in shared memory only"))
     }
 }
 

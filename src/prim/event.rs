@@ -14,7 +14,7 @@
 use crate::layout::event::EventWord;
 use crate::prim::limits::{Backstop, Limits, WaitEnd, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{futex, mutant};
@@ -50,7 +50,7 @@ impl Place for AtomicU32 {
     }
 }
 
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 impl RawEvent<'_, AtomicU32> {
     /// Announces a sleeper that came when the word was `before`, for who sleeps elsewhere. None: the event has come.
     pub fn watch(self, before: EventWord) -> Option<Watch> {
@@ -177,7 +177,7 @@ impl<'a, P: Place> RawEvent<'a, P> {
     }
 
     /// What a wait that begins now is to remember.
-    #[cfg(all(feature = "async", not(loom)))]
+    #[cfg(not(loom))]
     pub fn look(self) -> EventWord {
         self.0.load()
     }

@@ -29,7 +29,7 @@
 
 use crate::prim::limits::{BACKSTOP_MAX, BACKSTOP_MIN, Limits, now};
 use crate::prim::spin::{Spinner, WaitStrategy};
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::fence;
@@ -264,7 +264,7 @@ impl<'a> EventCount<'a> {
     }
 
     /// Announces a sleeper, for who sleeps elsewhere. None: it need not sleep, `blocked()` is false after that.
-    #[cfg(all(feature = "async", not(loom)))]
+    #[cfg(not(loom))]
     #[cold]
     pub fn watch(self, blocked: impl FnOnce() -> bool) -> Option<Watch> {
         let key = self.prepare();

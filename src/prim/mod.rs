@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod event;
 pub mod event_count;
+pub mod latch;
 pub mod limits;
 pub mod lock;
 #[cfg(not(loom))]
@@ -11,5 +12,5 @@ pub mod park;
 pub mod semaphore;
 pub mod spin;
 pub mod twin;
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 pub mod watch;

@@ -22,6 +22,9 @@
 //! costs its waker nothing, and who sleeps often pays no system call for it. The sleeper reads `event` before it
 //! announces itself (Release store, Acquire load of the waker): a wake-up for this announcement always changes it.
 //!
+//! Somebody else may sleep for this side ([`Sleeper::watch`]): a thread that sleeps for many. Only the side itself announces, so that its word
+//! keeps its one writer, and as long as the other sleeps PARKED stays when a sleep of its own is over. So the waker wakes all who sleep by its event.
+//!
 //! What a death costs: the other side's sleep ends at its backstop, where it asks the kernel. A waker that dies between
 //! its publication and its wake-up costs the sleeper the same. A peer that lies can wake without reason or never
 //! wake: the first costs a look, the second is bounded by deadline and backstop.
@@ -29,6 +32,8 @@
 use crate::layout::stream::EndWords;
 use crate::prim::limits::{Backstop, Limits, UNORDERED_SLEEP, WaitEnd};
 use crate::prim::spin::{Spinner, WaitStrategy, event_stamp};
+#[cfg(not(loom))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::fence::{fence, heavy, light};
 use crate::sync::{futex, mutant};
@@ -83,7 +88,8 @@ impl Bell {
         if !mutant::on("park.same_event") {
             own_event.store(event_stamp(own_event.load(Ordering::Relaxed)), Ordering::Release);
         }
-        futex::wake(own_event, 1);
+        // All: one of this side's threads, and the one that sleeps for many.
+        futex::wake(own_event, if mutant::on("park.wakes_one") { 1 } else { u32::MAX });
     }
 }
 
@@ -92,6 +98,8 @@ impl Bell {
 pub struct Sleeper {
     /// Waits in a row that needed no sleep.
     spun: u32,
+    /// Somebody else sleeps for this side: the announcement stays.
+    watched: bool,
 }
 
 impl Sleeper {
@@ -197,10 +205,39 @@ impl Sleeper {
                 spinner.woken(stamp);
             }
         }
-        // Relaxed: a waker that still sees PARKED makes one needless wake-up.
-        own.state.fetch_and(!PARKED, Ordering::Relaxed);
+        if !self.watched || mutant::on("park.sleep_ends_the_watch") {
+            retire(own);
+        }
         is_ready
     }
+
+    /// Announces a sleep that is slept elsewhere: what to sleep by. The caller looks once more after that. The announcement stays until
+    /// [`unwatch`](Self::unwatch).
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn watch(&mut self, own: &EndWords, peer_event: &AtomicU32) -> Watch {
+        self.watched = true;
+        // Before the announcement, as in `sleep`.
+        let expected = peer_event.load(Ordering::Relaxed);
+        let ordered = announce(&own.state);
+        Watch { address: futex::Address::of(peer_event), expected, unordered: !ordered }
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn unwatch(&mut self, own: &EndWords) {
+        if self.watched {
+            self.watched = false;
+            retire(own);
+        }
+    }
+}
+
+/// The sleep is over.
+fn retire(own: &EndWords) {
+    // Relaxed: a waker that still sees PARKED makes one needless wake-up.
+    own.state.fetch_and(!PARKED, Ordering::Relaxed);
 }
 
 /// Announces a sleep; whether every waker is sure to see the announcement (or its publication to be seen by the look

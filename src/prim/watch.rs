@@ -1,7 +1,8 @@
 //! What a sleeper sleeps by, for who sleeps for several at once and not inside of the call that waits.
 //!
-//! `RawLock::watch`, `RawEvent::watch` and `RawSemaphore::watch` do what their blocking calls do before they sleep: they announce a
-//! sleeper, look once more, and say which word is to be slept by. None: there is nothing to wait for.
+//! `RawLock::watch`, `RawEvent::watch`, `RawSemaphore::watch`, `EventCount::watch` and those of the two ends of a stream do what their
+//! blocking calls do before they sleep: they announce a sleeper, look once more, and say which word is to be slept by. None: there is
+//! nothing to wait for.
 
 use crate::sync::futex::Address;
 

@@ -9,6 +9,7 @@ use super::seat::Seat;
 use crate::arena::Usage;
 use crate::channel::domain::{Arena, Domain};
 use crate::region::Region;
+use crate::sys::shm::ShmName;
 use crate::{Error, ErrorKind, Result};
 
 /// Arguments on their way to a process that the test forks.
@@ -88,6 +89,17 @@ pub fn leave(arena: &Arena) -> Result<()> {
 /// None after the first use of the arena.
 pub fn usage(arena: &Arena) -> Result<Usage> {
     Ok(arena.domain()?.store().usage())
+}
+
+/// The arena of a name; the calling process joins it.
+///
+/// # Errors
+/// What opening says; `NotFound`.
+pub fn named_arena(name: &str) -> Result<Arena> {
+    let missing = |why| Error::new(ErrorKind::NotFound, "named queue", why);
+    let name = ShmName::new(name).map_err(missing)?;
+    let region = Region::open_named(&name, &mut |_| Ok(()))?.ok_or_else(|| missing("there is none"))?;
+    Domain::adopt(region).map(Arena::over)
 }
 
 /// The arena's region.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::hash::LAYOUT_HASH;
-use crate::layout::header::{FIXED_BYTES, FIXED_WORDS, INCOMPATIBLE, MAGIC, VERSION};
+use crate::layout::header::{FIXED_BYTES, FIXED_WORDS, INCOMPATIBLE, MAGIC, NAMED, VERSION};
 use crate::region::geometry::Geometry;
 
 /// What a good header says.
@@ -10,6 +10,8 @@ use crate::region::geometry::Geometry;
 pub struct Checked {
     pub region_id: u64,
     pub geometry: Geometry,
+    /// The region has a name.
+    pub named: bool,
 }
 
 const REBUILD: &str = "build both programs with the same version of processing";
@@ -48,13 +50,14 @@ pub fn check(bytes: &[u8], file_len: u64) -> Result<Checked> {
     if region_id == 0 {
         return Err(invalid("the region id is 0, which none has".into(), FOREIGN));
     }
-    let Some(geometry) = Geometry::new(limit) else {
+    let named = incompatible & NAMED != 0;
+    let Some(geometry) = (if named { Geometry::named(limit) } else { Geometry::new(limit) }) else {
         return Err(invalid(format!("a limit of {limit} bytes is not possible"), FOREIGN));
     };
     expect("total size", total, geometry.total, FOREIGN)?;
     expect("file size", file_len, geometry.total, FOREIGN)?;
     check_offsets(&words, &geometry)?;
-    Ok(Checked { region_id, geometry })
+    Ok(Checked { region_id, geometry, named })
 }
 
 fn fetch(bytes: &[u8]) -> Result<[u64; FIXED_WORDS]> {

@@ -1,5 +1,6 @@
 //! Where everything lies in a region: a function of its limit alone.
 
+use crate::layout::NAMED_REFERENCES;
 use crate::layout::participant::SLOT_SIZE;
 use crate::layout::{
     CHUNK, CHUNK_ENTRY_SIZE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE, ParticipantId, REFERENCE_SIZE,
@@ -12,7 +13,7 @@ use crate::layout::{
 /// 0           header
 /// 4096        participants   (MAX_PARTICIPANTS + 1) slots of 256 bytes; slot 0 is not used
 /// objects     object directory
-/// references  reference entries, one table per participant slot
+/// references  reference entries, one table of `references_each` entries per participant slot
 /// chunk_table one entry per chunk
 /// chunks      limit / 64 KiB chunks
 /// total
@@ -23,6 +24,8 @@ pub struct Geometry {
     pub participants: u64,
     pub objects: u64,
     pub references: u64,
+    /// Entries of one participant's table.
+    pub references_each: u64,
     pub chunk_table: u64,
     pub chunks: u64,
     pub chunk_count: u64,
@@ -37,6 +40,15 @@ const SLOTS: u64 = MAX_PARTICIPANTS as u64 + 1;
 impl Geometry {
     /// For a limit that is a multiple of [`CHUNK`], not zero and at most [`LIMIT_MAX`].
     pub const fn new(limit: u64) -> Option<Self> {
+        Self::with_references(limit, REFERENCES)
+    }
+
+    /// The same of a named region, which takes 1 GiB less of address space.
+    pub const fn named(limit: u64) -> Option<Self> {
+        Self::with_references(limit, NAMED_REFERENCES)
+    }
+
+    const fn with_references(limit: u64, references_each: u64) -> Option<Self> {
         if limit == 0 || limit > LIMIT_MAX || !limit.is_multiple_of(CHUNK) {
             return None;
         }
@@ -44,10 +56,20 @@ impl Geometry {
         let participants = PAGE;
         let objects = participants + SLOTS * SLOT_SIZE;
         let references = objects + OBJECTS * OBJECT_SIZE;
-        let chunk_table = references + SLOTS * REFERENCES * REFERENCE_SIZE;
+        let chunk_table = references + SLOTS * references_each * REFERENCE_SIZE;
         let chunks = (chunk_table + chunk_count * CHUNK_ENTRY_SIZE).next_multiple_of(CHUNK);
         let total = chunks + limit;
-        Some(Self { limit, participants, objects, references, chunk_table, chunks, chunk_count, total })
+        Some(Self {
+            limit,
+            participants,
+            objects,
+            references,
+            references_each,
+            chunk_table,
+            chunks,
+            chunk_count,
+            total,
+        })
     }
 
     /// Offset of a participant's slot.
@@ -65,7 +87,7 @@ impl Geometry {
     /// Offset of a participant's table of reference entries.
     #[inline]
     pub const fn references_of(&self, id: ParticipantId) -> u64 {
-        self.references + id as u64 * (REFERENCES * REFERENCE_SIZE)
+        self.references + id as u64 * (self.references_each * REFERENCE_SIZE)
     }
 
     /// Offset of a chunk's entry.
@@ -88,7 +110,10 @@ mod tests {
     #[test]
     fn areas_follow_each_other() {
         for limit in [CHUNK, 64 << 20, 64 << 30, LIMIT_MAX] {
-            let g = Geometry::new(limit).unwrap();
+            let [g, named] = [Geometry::new(limit), Geometry::named(limit)].map(Option::unwrap);
+            assert!(named.total + (1 << 29) < g.total);
+            assert!(named.references_of(MAX_PARTICIPANTS as u16 + 1) <= named.chunk_table);
+            assert_eq!(named.references_of(2) % 4096, 0);
             assert_eq!(g.participant(0), 4096);
             assert!(g.participant(MAX_PARTICIPANTS as u16) + SLOT_SIZE <= g.objects);
             assert!(g.object(OBJECTS as u32 - 1) + OBJECT_SIZE <= g.references);

@@ -4,11 +4,13 @@
 //!
 //! References are formed to structures of atomics only, at offsets that are checked to lie in the mapping
 //! and to be aligned; the mapping stays as long as the region, and its file is sealed against shrinking, so
-//! that a load can never fault for lack of a file behind it. Memory that was not committed is a hole that the
+//! that a load can never fault for lack of a file behind it (one with a name cannot be sealed: it belongs to this user
+//! alone, and the user's other programs are trusted not to truncate it). Memory that was not committed is a hole that the
 //! kernel fills on first touch: callers commit first, because a machine without memory would answer with
 //! SIGBUS.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,20 +18,21 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::hash::LAYOUT_HASH;
-use crate::layout::header::{COMPATIBLE, Header, INCOMPATIBLE, MAGIC, VERSION};
+use crate::layout::header::{COMPATIBLE, Header, MAGIC, NAMED, VERSION};
 use crate::layout::participant::{ParticipantSlot, SLOT_SIZE};
 use crate::layout::{MAX_PARTICIPANTS, PAGE, ParticipantId};
-use crate::region::check::{Checked, check};
+use crate::region::check::Checked;
 use crate::region::dead::{Dead, Recover};
+use crate::region::files::{Files, Received, check_received};
 use crate::region::geometry::Geometry;
 use crate::region::kernel::{BeaconKernel, Kernel};
-use crate::region::limit;
 use crate::region::participant::{Participant, write_name};
 use crate::region::presence::Presence;
 use crate::region::registry::{self, Entry, Known, Registry};
 use crate::region::seat::{Me, Seat};
 use crate::region::shared::Shared;
 use crate::region::table::{SeatClaim, Seats, Table};
+use crate::region::{limit, named};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sys::{beacon::Beacon, map::Mapping, membarrier, memfd, pidfd, random, wipe::WipedWord};
 
@@ -42,8 +45,7 @@ use crate::sys::{beacon::Beacon, map::Mapping, membarrier, memfd, pidfd, random,
 #[derive(Debug)]
 pub struct Region {
     map: Mapping,
-    memfd: OwnedFd,
-    beacon: Beacon,
+    files: Files,
     me: Arc<WipedWord>,
     geometry: Geometry,
     id: u64,
@@ -70,16 +72,21 @@ impl Region {
         let id = random::nonzero().map_err(|cause| Error::os("region", "getrandom", cause))?;
         let memfd =
             memfd::create("processing-region").map_err(|cause| Error::os("region", "memfd_create", cause))?;
-        let (geometry, map) = reserve_space(&memfd, limit)?;
+        let (geometry, map) = reserve_space(memfd.as_fd(), limit)?;
         memfd::seal(memfd.as_fd()).map_err(|cause| Error::os("region", "sealing the file", cause))?;
         let beacon = Beacon::create(id).map_err(|cause| Error::os("region", "creating the beacon", cause))?;
-        let region = Self::assemble(map, memfd, beacon, geometry, id)?;
+        Self::found(map, Files::Anonymous { memfd, beacon }, geometry, id)
+    }
+
+    /// The first participant of a new region.
+    pub(super) fn found(map: Mapping, files: Files, geometry: Geometry, id: u64) -> Result<Arc<Self>> {
+        let region = Self::assemble(map, files, geometry, id)?;
         region.commit(0, PAGE)?;
         region.write_header();
         let region = Arc::new(region);
         let mut registry = registry::lock();
         region.join(None)?;
-        registry.add(id, Arc::downgrade(&region));
+        registry.add(id, region.files.id(), Arc::downgrade(&region));
         Ok(region)
     }
 
@@ -95,20 +102,25 @@ impl Region {
     /// are in use; `InvalidState` if the seat was taken back because the parent died.
     pub fn attach(memfd: OwnedFd, beacon: OwnedFd, seat: Option<Seat>) -> Result<Arc<Self>> {
         membarrier::register();
-        let checked = match check_files(memfd.as_fd(), beacon.as_fd()) {
-            Ok(checked) => checked,
+        let received = match check_received(memfd.as_fd(), beacon.as_fd()) {
+            Ok(received) => received,
             Err(error) => {
                 // It may be the beacon of a region that this process is attached to.
-                registry::lock().keep(beacon);
+                registry::lock().keep([memfd, beacon]);
                 return Err(error);
             }
         };
         loop {
             let registry = registry::lock();
-            match registry.find(checked.region_id) {
-                Known::No => return Self::attach_first(registry, memfd, beacon, checked, seat),
+            match registry.find(received.checked().region_id) {
+                Known::No => return Self::attach_first(registry, memfd, beacon, received, seat),
                 Known::Attached(region) => {
-                    region.beacon.keep(beacon);
+                    // Of a region with a name, they are the same file.
+                    for fd in [memfd, beacon] {
+                        if region.is_beacon(&fd) {
+                            region.keep_beacon(fd);
+                        }
+                    }
                     let answer = region.rejoin(seat);
                     // Before the region may be dropped, which takes the lock.
                     drop(registry);
@@ -125,35 +137,40 @@ impl Region {
         registry: Registry,
         memfd: OwnedFd,
         beacon: OwnedFd,
-        checked: Checked,
+        received: Received,
         seat: Option<Seat>,
     ) -> Result<Arc<Self>> {
         // Should the join fail, the region is dropped after the lock is: dropping it takes the lock.
         let region;
         {
             let mut registry = registry;
-            region = Arc::new(Self::map_checked(memfd, beacon, checked)?);
-            region.join(seat)?;
-            registry.add(checked.region_id, Arc::downgrade(&region));
+            region = Arc::new(Self::map_received(memfd, beacon, received)?);
+            region.come_in(seat)?;
+            registry.add(region.id, region.files.id(), Arc::downgrade(&region));
         }
         Ok(region)
     }
 
-    fn map_checked(memfd: OwnedFd, beacon: OwnedFd, checked: Checked) -> Result<Self> {
-        let Checked { region_id, geometry } = checked;
+    fn map_received(memfd: OwnedFd, beacon: OwnedFd, received: Received) -> Result<Self> {
+        let Checked { region_id, geometry, .. } = *received.checked();
         let map = Mapping::new(memfd.as_fd(), geometry.total).map_err(|cause| {
             Error::os("region", "mmap", cause)
                 .of_kind(ErrorKind::OutOfMemory)
                 .hint(space_hint(geometry.total))
         })?;
         let beacon = Beacon::adopt(beacon).map_err(|cause| Error::os("region", "fstat", cause))?;
-        Self::assemble(map, memfd, beacon, geometry, region_id)
+        let files = match received {
+            Received::Anonymous(_) => Files::Anonymous { memfd, beacon },
+            // The second descriptor of the file is closed here, before there is a lock on it.
+            Received::Named(_, name) => Files::named(beacon, Some(name))?,
+        };
+        Self::assemble(map, files, geometry, region_id)
     }
 
-    fn assemble(map: Mapping, memfd: OwnedFd, beacon: Beacon, geometry: Geometry, id: u64) -> Result<Self> {
+    pub(super) fn assemble(map: Mapping, files: Files, geometry: Geometry, id: u64) -> Result<Self> {
         let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
         let (me, leaving) = (Arc::new(me), RwLock::new(()));
-        Ok(Self { map, memfd, beacon, me, geometry, id, leaving, _entry: Entry(id) })
+        Ok(Self { map, files, me, geometry, id, leaving, _entry: Entry(id) })
     }
 
     fn write_header(&self) {
@@ -163,7 +180,7 @@ impl Region {
             (&header.version, VERSION),
             (&header.layout_hash, LAYOUT_HASH),
             (&header.compatible, COMPATIBLE),
-            (&header.incompatible, INCOMPATIBLE),
+            (&header.incompatible, if self.files.id().is_some() { NAMED } else { 0 }),
             (&header.region_id, self.id),
             (&header.limit, g.limit),
             (&header.total, g.total),
@@ -189,12 +206,17 @@ impl Region {
 
     /// The file, to be passed to another process.
     pub fn memfd(&self) -> BorrowedFd<'_> {
-        self.memfd.as_fd()
+        self.files.memory()
     }
 
-    /// The beacon, to be passed to another process. **Never duplicate and close it in this process.**
+    /// The beacon, to be passed to another process. **Never duplicate and close it in this process.** It is the file
+    /// itself if the region has a name.
     pub fn beacon(&self) -> BorrowedFd<'_> {
-        self.beacon.as_fd()
+        self.files.beacon().as_fd()
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Bytes of chunks that the region may grow to.
@@ -288,7 +310,7 @@ impl Region {
         if len == 0 {
             return Ok(());
         }
-        memfd::commit(&self.memfd, start, end - start).map_err(|cause| self.no_memory(len, cause))
+        memfd::commit(self.files.memory(), start, end - start).map_err(|cause| self.no_memory(len, cause))
     }
 
     /// Gives the memory of all pages that lie wholly in the range back to the system. They read as zeros
@@ -304,7 +326,7 @@ impl Region {
         if start >= end {
             return Ok(());
         }
-        memfd::decommit(&self.memfd, start, end - start)
+        memfd::decommit(self.files.memory(), start, end - start)
             .map_err(|cause| Error::os(format!("region {:x}", self.id), "punching a hole", cause))
     }
 
@@ -321,14 +343,21 @@ impl Region {
 
     #[cold]
     fn no_memory(&self, len: u64, cause: io::Error) -> Error {
-        let object = format!("region {:x}", self.id);
+        let object = match self.name() {
+            Some(name) => format!("named queue {name:?}"),
+            None => format!("region {:x}", self.id),
+        };
         let kind = match cause.raw_os_error() {
             Some(libc::ENOMEM | libc::ENOSPC) => ErrorKind::OutOfMemory,
             _ => ErrorKind::Os,
         };
-        Error::os(object, &format!("fallocate of {len} bytes"), cause)
-            .of_kind(kind)
-            .hint("free memory, or raise the memory limit of the machine or the cgroup")
+        // The folder of named regions has a size of its own.
+        let full = cause.raw_os_error() == Some(libc::ENOSPC) && self.files.id().is_some();
+        let hint = match full {
+            true => Cow::Owned(named::full(self.files.memory())),
+            false => "free memory, or raise the memory limit of the machine or the cgroup".into(),
+        };
+        Error::os(object, &format!("fallocate of {len} bytes"), cause).of_kind(kind).hint(hint)
     }
 
     // ---- participants ----
@@ -340,7 +369,7 @@ impl Region {
     }
 
     fn kernel(&self) -> BeaconKernel<'_> {
-        BeaconKernel { beacon: &self.beacon, me: &self.me }
+        BeaconKernel { beacon: self.files.beacon(), me: &self.me }
     }
 
     /// The participant table of this process.
@@ -349,19 +378,27 @@ impl Region {
     }
 
     pub(super) fn is_beacon(&self, fd: &OwnedFd) -> bool {
-        self.beacon.is(fd.as_fd())
+        self.files.beacon().is(fd.as_fd())
     }
 
     pub(super) fn keep_beacon(&self, fd: OwnedFd) {
-        self.beacon.keep(fd);
+        self.files.beacon().keep(fd);
     }
 
     fn rejoin(&self, seat: Option<Seat>) -> Result<()> {
-        if self.me.word().load(Ordering::Relaxed) != 0 { Ok(()) } else { self.join(seat) }
+        if self.me.word().load(Ordering::Relaxed) != 0 { Ok(()) } else { self.come_in(seat) }
+    }
+
+    /// [`join`](Self::join), so that a name which stands for this region does not go meanwhile.
+    fn come_in(&self, seat: Option<Seat>) -> Result<()> {
+        match self.files.name() {
+            Some(name) => named::come_in(self, name, seat),
+            None => self.join(seat),
+        }
     }
 
     /// Only under the registry's lock.
-    fn join(&self, seat: Option<Seat>) -> Result<()> {
+    pub(super) fn join(&self, seat: Option<Seat>) -> Result<()> {
         let me = match seat {
             Some(seat) => self.take_seat(seat)?,
             None => self.with_room(|| self.table().get().claim())?,
@@ -414,6 +451,13 @@ impl Region {
         // Acquire: pairs with `grow`, whose page is committed by then.
         let high = self.header().participants_high.load(Ordering::Acquire);
         high.min(MAX_PARTICIPANTS as u64) as ParticipantId
+    }
+
+    /// Gives the pages memory that every participant touches, in a file of which somebody else may have taken some.
+    pub(super) fn commit_tables(&self) -> Result<()> {
+        self.commit(0, PAGE)?;
+        let high = self.high();
+        self.commit(self.geometry.participants, u64::from(high + 1) * SLOT_SIZE)
     }
 
     /// Commits the next page of slots.
@@ -541,6 +585,13 @@ impl Region {
     }
 }
 
+impl Drop for Region {
+    fn drop(&mut self) {
+        // Only a region with a name has anything to do that its fields do not do.
+        named::go(self);
+    }
+}
+
 impl Seats for Region {
     fn word(&self, id: ParticipantId) -> &AtomicU64 {
         &self.slot(id).word
@@ -598,7 +649,7 @@ fn space_hint(total: u64) -> String {
 }
 
 /// Finds a limit for which both the file and the address space can be had.
-fn reserve_space(memfd: &OwnedFd, wanted: u64) -> Result<(Geometry, Mapping)> {
+fn reserve_space(memfd: BorrowedFd<'_>, wanted: u64) -> Result<(Geometry, Mapping)> {
     let mut bytes = if wanted == 0 { limit::default() } else { limit::chosen(wanted)? };
     loop {
         let Some(geometry) = Geometry::new(bytes) else {
@@ -608,8 +659,7 @@ fn reserve_space(memfd: &OwnedFd, wanted: u64) -> Result<(Geometry, Mapping)> {
                 format!("a limit of {bytes} bytes is not possible"),
             ));
         };
-        let answer = memfd::set_len(memfd.as_fd(), geometry.total)
-            .and_then(|()| Mapping::new(memfd.as_fd(), geometry.total));
+        let answer = memfd::set_len(memfd, geometry.total).and_then(|()| Mapping::new(memfd, geometry.total));
         match answer {
             Ok(map) => return Ok((geometry, map)),
             // Only a limit that the library chose may be lowered by it.
@@ -622,34 +672,5 @@ fn reserve_space(memfd: &OwnedFd, wanted: u64) -> Result<(Geometry, Mapping)> {
                     .hint(space_hint(geometry.total)));
             }
         }
-    }
-}
-
-/// Checks both files; see [`check`].
-fn check_files(memfd: BorrowedFd<'_>, beacon: BorrowedFd<'_>) -> Result<Checked> {
-    let invalid = |what: String| {
-        Error::new(ErrorKind::InvalidRegion, "region", what)
-            .hint("pass the descriptors that the creator's region gives out")
-    };
-    let seals = memfd::seals(memfd);
-    if !seals.contains(memfd::SEALS) {
-        let missing = memfd::SEALS.difference(seals);
-        return Err(invalid(format!(
-            "the file has seals {seals:?}, needed are {:?}; missing: {missing:?}",
-            memfd::SEALS
-        )));
-    }
-    let stat = memfd::stat(memfd).map_err(|cause| Error::os("region", "fstat", cause))?;
-    let mut bytes = [0u8; crate::layout::header::FIXED_BYTES];
-    let read = memfd::read_at(memfd, &mut bytes, 0)
-        .map_err(|cause| Error::os("region", "reading the header", cause))?;
-    let checked = check(bytes.get(..read).unwrap_or(&[]), stat.len)?;
-    let of = Beacon::region_of(beacon).map_err(|cause| Error::os("region", "reading the beacon", cause))?;
-    match of {
-        Some(id) if id == checked.region_id => Ok(checked),
-        Some(id) => {
-            Err(invalid(format!("the beacon belongs to region {id:x}, the file to {:x}", checked.region_id)))
-        }
-        None => Err(invalid("the second descriptor is not a beacon (16 sealed bytes)".into())),
     }
 }

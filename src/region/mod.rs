@@ -2,16 +2,20 @@
 //!
 //! A region is a sealed, sparse memory file, mapped whole by every participant, and a second file, the
 //! *beacon*, whose record locks tell which participants live. `table` holds the protocol of the participant
-//! slots as an algorithm over borrowed words; everything else here is mapping and bookkeeping.
+//! slots as an algorithm over borrowed words; everything else here is mapping and bookkeeping. A region with a name
+//! ([`named`]) is one file, which is its own beacon.
 
 pub mod dead;
 pub mod kernel;
+pub mod named;
 pub mod seat;
 pub mod table;
 pub mod word;
 
 #[cfg(not(loom))]
 pub mod check;
+#[cfg(not(loom))]
+mod files;
 #[cfg(not(loom))]
 pub mod geometry;
 #[cfg(not(loom))]

@@ -7,10 +7,19 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::region::Region;
+use crate::sys::shm::FileId;
 
-static REGIONS: Mutex<Vec<(u64, Weak<Region>)>> = Mutex::new(Vec::new());
+/// A region, until the last field of it is dropped.
+struct Listed {
+    id: u64,
+    /// Where it has a name.
+    file: Option<FileId>,
+    region: Weak<Region>,
+}
 
-type Regions = MutexGuard<'static, Vec<(u64, Weak<Region>)>>;
+static REGIONS: Mutex<Vec<Listed>> = Mutex::new(Vec::new());
+
+type Regions = MutexGuard<'static, Vec<Listed>>;
 
 /// The list, locked: joins of this process run one at a time.
 pub fn lock() -> Registry {
@@ -30,24 +39,35 @@ pub enum Known {
 
 impl Registry {
     pub fn find(&self, region: u64) -> Known {
-        match self.0.iter().find(|(id, _)| *id == region) {
+        self.first(|listed| listed.id == region)
+    }
+
+    /// The region with a name whose file this is.
+    pub fn find_file(&self, file: FileId) -> Known {
+        self.first(|listed| listed.file == Some(file))
+    }
+
+    fn first(&self, is: impl Fn(&Listed) -> bool) -> Known {
+        match self.0.iter().find(|listed| is(listed)) {
             None => Known::No,
-            Some((_, weak)) => weak.upgrade().map_or(Known::Closing, Known::Attached),
+            Some(listed) => listed.region.upgrade().map_or(Known::Closing, Known::Attached),
         }
     }
 
-    /// Keeps a descriptor open if it is the beacon of a region of this process.
-    pub fn keep(self, fd: OwnedFd) {
-        let regions: Vec<_> = self.0.iter().filter_map(|(_, weak)| weak.upgrade()).collect();
-        if let Some(region) = regions.iter().find(|region| region.is_beacon(&fd)) {
-            region.keep_beacon(fd);
+    /// Keeps those descriptors open that are of the beacon of a region of this process.
+    pub fn keep<const N: usize>(self, fds: [OwnedFd; N]) {
+        let regions: Vec<_> = self.0.iter().filter_map(|listed| listed.region.upgrade()).collect();
+        for fd in fds {
+            if let Some(region) = regions.iter().find(|region| region.is_beacon(&fd)) {
+                region.keep_beacon(fd);
+            }
         }
         // The lock first: dropping a region takes it.
         drop(self);
     }
 
-    pub fn add(&mut self, region: u64, weak: Weak<Region>) {
-        self.0.push((region, weak));
+    pub fn add(&mut self, id: u64, file: Option<FileId>, region: Weak<Region>) {
+        self.0.push(Listed { id, file, region });
     }
 }
 
@@ -58,6 +78,6 @@ pub struct Entry(pub u64);
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        lock().0.retain(|(id, weak)| *id != self.0 || weak.strong_count() > 0);
+        lock().0.retain(|listed| listed.id != self.0 || listed.region.strong_count() > 0);
     }
 }

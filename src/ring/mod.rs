@@ -3,11 +3,13 @@
 #[cfg(not(loom))]
 pub mod blocks;
 mod cells;
+mod census;
 pub mod chain;
 #[cfg(not(loom))]
 pub mod clients;
 mod count;
 mod cursor;
+mod dead_letters;
 #[cfg(not(loom))]
 pub mod frozen;
 mod get;
@@ -17,12 +19,15 @@ pub mod handle;
 pub mod held;
 #[cfg(not(loom))]
 pub mod kept;
+mod look;
 mod memory;
 mod mpmc;
+mod oldest;
 #[cfg(not(loom))]
 pub mod pipe;
 #[cfg(not(loom))]
 pub mod plain;
+pub mod policy;
 mod put;
 mod repair;
 #[cfg(not(loom))]
@@ -35,6 +40,7 @@ pub mod stream;
 mod tests;
 
 pub use cells::{CellLease, Detaching};
+pub use census::Census;
 pub use count::Rest;
 pub use cursor::ClientCursor;
 pub use get::{GetClaim, GetFail, Message, Taken};
@@ -42,6 +48,7 @@ pub use memory::RingMemory;
 #[cfg(not(loom))]
 pub use memory::{Body, Mapped};
 pub use mpmc::Ring;
+pub use oldest::Oldest;
 pub use put::{PutClaim, PutFail};
 pub use slot::{CellState, CellWord, SlotState, SlotWord};
 

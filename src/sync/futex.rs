@@ -59,11 +59,11 @@ pub fn store_low_and_wake(word: &AtomicU64, value: u32, count: u32) -> u32 {
 
 /// Where a futex lies, for who sleeps by several at once. It may outlive the word: then the kernel finds nothing there, or a
 /// number that says nothing, and nobody touches memory through it but the kernel, who looks first.
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address(usize);
 
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 impl Address {
     /// This word.
     pub fn of(word: &AtomicU32) -> Self {
@@ -88,7 +88,7 @@ impl Address {
 }
 
 /// How a sleep by several words ended.
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WakeAny {
     /// Somebody woke at least this one: at most one wake-up each was taken from them.
@@ -102,12 +102,12 @@ pub enum WakeAny {
 }
 
 /// The most words of one [`wait_any`].
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 pub const ANY_MAX: usize = 128;
 
 /// Sleeps while each word (at most [`ANY_MAX`]) holds the value beside it, until one is woken or until `deadline`
 /// (CLOCK_MONOTONIC nanoseconds).
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 #[cold]
 pub fn wait_any(words: &[(Address, u32)], deadline: u64) -> WakeAny {
     super::kill::point();
@@ -115,7 +115,7 @@ pub fn wait_any(words: &[(Address, u32)], deadline: u64) -> WakeAny {
 }
 
 /// [`wake`] by address.
-#[cfg(all(feature = "async", not(loom)))]
+#[cfg(not(loom))]
 #[cold]
 pub fn wake_address(word: Address, count: u32) -> u32 {
     super::kill::point();

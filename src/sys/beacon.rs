@@ -11,6 +11,9 @@
 //!
 //! `F_GETLK` does not report the locks of the asking process; callers know their own id.
 //!
+//! The file of a named region is its own beacon, and on byte 0, which is nobody's, lies its *gate*: the lock that one
+//! process at a time takes to come in or to remove the name.
+//!
 //! # Safety
 //!
 //! `fcntl` reads and writes one local structure.
@@ -119,6 +122,38 @@ impl Beacon {
         if self.is(self.fd.as_fd()) { Holder::Nobody } else { Holder::Lost }
     }
 
+    /// Takes the gate for this process. False: another process has it.
+    ///
+    /// # Errors
+    /// What the kernel says, but for that.
+    pub fn lock_gate(&self) -> io::Result<bool> {
+        kill::point();
+        match self.set(GATE, libc::F_WRLCK) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Drops the gate.
+    pub fn unlock_gate(&self) {
+        kill::point();
+        let _ = self.set(GATE, libc::F_UNLCK); // as for `unlock`
+    }
+
+    /// The process that has the gate, this one aside; 0 if it is none of this pid namespace.
+    pub fn gate_holder(&self) -> Option<u32> {
+        find_lock(self.fd.as_fd(), GATE, GATE + 1).ok().flatten().map(|found| found.pid)
+    }
+
+    /// Whether another process holds the lock of any participant.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn is_used(&self) -> io::Result<bool> {
+        Ok(find_lock(self.fd.as_fd(), GATE + 1, END)?.is_some())
+    }
+
     fn set(&self, id: ParticipantId, kind: i32) -> io::Result<()> {
         loop {
             let lock = byte(id, kind);
@@ -138,6 +173,59 @@ impl AsFd for Beacon {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// The byte of the gate.
+const GATE: ParticipantId = 0;
+/// Behind the last participant's byte.
+const END: ParticipantId = crate::layout::MAX_PARTICIPANTS as ParticipantId + 1;
+
+/// The processes, this one aside, that hold locks of participants on a file; 0 for each that is none of this pid
+/// namespace.
+///
+/// # Errors
+/// What the kernel says.
+pub fn holders(file: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    // The kernel tells one lock of a range, and not always the first: what is left of and right of it is asked for, too.
+    let mut ranges = vec![(1, END)];
+    while let Some((from, end)) = ranges.pop() {
+        if from < end
+            && let Some(found) = find_lock(file, from, end)?
+        {
+            pids.push(found.pid);
+            ranges.extend([(from, found.from), (found.end, end)]);
+        }
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
+}
+
+/// A lock of another process, cut to the range that was asked about.
+struct Found {
+    pid: u32,
+    from: u16,
+    end: u16,
+}
+
+/// Some lock of another process on bytes `from..end`.
+fn find_lock(file: BorrowedFd<'_>, from: u16, end: u16) -> io::Result<Option<Found>> {
+    let mut lock = byte(from, libc::F_WRLCK);
+    lock.l_len = libc::off_t::from(end - from);
+    // SAFETY: see the module.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if lock.l_type == libc::F_UNLCK as libc::c_short {
+        return Ok(None);
+    }
+    // The length 0 means: to the end of any file.
+    let behind = if lock.l_len <= 0 { i64::MAX } else { lock.l_start.saturating_add(lock.l_len) };
+    let cut = |at: i64| u16::try_from(at.max(0)).unwrap_or(u16::MAX).clamp(from, end);
+    let pid = u32::try_from(lock.l_pid).unwrap_or(0);
+    // At least one byte, so that who asks for the rest comes to an end.
+    Ok(Some(Found { pid, from: cut(lock.l_start), end: cut(behind).max(cut(lock.l_start) + 1) }))
 }
 
 fn byte(id: ParticipantId, kind: i32) -> libc::flock {

@@ -1,7 +1,7 @@
 //! Anonymous files: no name, so nothing is left behind whoever dies.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
@@ -66,13 +66,13 @@ pub fn seals(fd: BorrowedFd<'_>) -> SealFlags {
 }
 
 /// Gives every page of the range memory, or none of those that had none.
-pub fn commit(fd: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+pub fn commit(fd: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
     kill::point();
     let (mut at, end) = (offset, offset + len);
     let mut piece = len;
     while at < end {
         let step = piece.min(end - at);
-        match fallocate(fd.as_fd(), FallocateFlags::empty(), at, step) {
+        match fallocate(fd, FallocateFlags::empty(), at, step) {
             Ok(()) => at += step,
             // A signal makes the kernel give everything back: ask for less at a time.
             Err(Errno::INTR) => piece = (piece / 2).max(1 << 20),
@@ -83,11 +83,11 @@ pub fn commit(fd: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
 }
 
 /// Gives the memory of the range back; it reads as zeros from then on.
-pub fn decommit(fd: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+pub fn decommit(fd: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
     kill::point();
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     loop {
-        match fallocate(fd.as_fd(), flags, offset, len) {
+        match fallocate(fd, flags, offset, len) {
             Err(Errno::INTR) => {}
             answer => return Ok(answer?),
         }

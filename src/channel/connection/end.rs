@@ -10,7 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::region::Presence;
 use crate::ring::pipe::PipeMemory;
-use crate::ring::stream::{MappedRx, MappedTx};
+#[cfg(feature = "async")]
+use crate::ring::stream::RxMemory;
+use crate::ring::stream::{MappedRx, MappedTx, TxMemory};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use crate::ring::pipe::PipeMemory as PipeBody;
@@ -69,6 +71,21 @@ impl End {
         (self.memory.tx(1 - self.index), self.memory.rx(self.index))
     }
 
+    /// The word that changes when the other end wakes the reader of this one.
+    pub(super) fn peer_writes(&self) -> u32 {
+        self.memory.tx(1 - self.index).header().end.event.load(Ordering::Acquire)
+    }
+
+    /// The word that changes when the other end wakes the writer of this one.
+    #[cfg(feature = "async")]
+    pub(super) fn peer_reads(&self) -> u32 {
+        self.memory.rx(1 - self.index).header().end.event.load(Ordering::Acquire)
+    }
+
+    pub(super) fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
+
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }
@@ -110,7 +127,8 @@ impl End {
         self.other_end_is_gone()
     }
 
-    fn other_end_is_gone(&self) -> bool {
+    /// After a look for the dead: whether the other end is gone. If so its streams are closed.
+    pub(super) fn other_end_is_gone(&self) -> bool {
         self.memory.check_transit(1 - self.index, |carrier| self.domain.store().block(carrier).is_some());
         self.memory.is_closed(1 - self.index)
     }

@@ -1,7 +1,11 @@
 //! `pipe()`: two connected ends that exchange messages both ways.
 
+#[cfg(feature = "async")]
+mod asynch;
 mod end;
+mod ready;
 mod receiver;
+mod send_many;
 mod sender;
 
 use std::fmt;

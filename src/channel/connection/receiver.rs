@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::end::End;
+use super::ready::Announced;
 use super::sender::BYTES;
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
+use crate::channel::ready::{Readable, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::prim::watch::Watch;
 use crate::region::Presence;
 use crate::ring::plain::plain_len;
-use crate::ring::stream::{MappedRx, MappedTx, RecvEnd, StreamRx};
+use crate::ring::stream::{AwaitedLine, MappedRx, MappedTx, Next, RecvEnd, StreamRx};
 use crate::sys::clock;
 
 /// No message over a pipe is longer.
@@ -26,6 +29,8 @@ type Stream = StreamRx<MappedTx, MappedRx>;
 
 /// The receiving half of a [`Connection`](super::Connection); see there.
 pub struct Receiver {
+    /// First: it lets go of what is watched before that goes.
+    readable: Readable,
     stream: RefCell<Stream>,
     tags: TagCache,
     spinner: Spinner,
@@ -49,6 +54,7 @@ impl Receiver {
     pub(super) fn new(end: Arc<End>) -> Self {
         let (peer, own) = end.rx();
         Self {
+            readable: Readable::default(),
             stream: RefCell::new(Stream::new(peer, own, LONGEST)),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
@@ -60,6 +66,57 @@ impl Receiver {
     /// See [`Connection::set_wait_strategy`](super::Connection::set_wait_strategy).
     pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
         self.spinner = Spinner::new(strategy);
+    }
+
+    pub(super) fn end(&self) -> &Arc<End> {
+        &self.end
+    }
+
+    pub(super) fn readable(&self) -> &Readable {
+        &self.readable
+    }
+
+    /// How it waits.
+    pub(super) fn waits(&self) -> &Spinner {
+        &self.spinner
+    }
+
+    /// Whether a message has come or begun to come, or none will.
+    pub(super) fn has_something(&self) -> Result<bool> {
+        self.end.check_process()?;
+        Ok(self.end.is_closed() || self.stream()?.peek() != Ok(Next::Empty))
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere. None: there is something to look at.
+    pub(super) fn announce(&self) -> Result<Option<(Watch, AwaitedLine<MappedTx>)>> {
+        let announced = self.stream()?.watch();
+        if announced.is_none() {
+            self.unwatch();
+        }
+        Ok(announced)
+    }
+
+    /// Nobody sleeps elsewhere any more, but for the descriptor, if there is one.
+    pub(super) fn unwatch(&self) {
+        if !self.readable.is_made()
+            && let Ok(mut stream) = self.stream()
+        {
+            stream.unwatch();
+        }
+    }
+
+    /// What others may watch until there is something to look at. None: there is.
+    pub(super) fn source(&self) -> Result<Option<Arc<dyn Source>>> {
+        if self.end.is_closed() {
+            return Ok(None);
+        }
+        let announced = self.announce()?;
+        Ok(announced.map(|announced| Arc::new(Announced::new(&self.end, End::peer_writes, announced)) as _))
+    }
+
+    /// A call has found nothing: the descriptor, if there is one, becomes unreadable.
+    pub(super) fn found_nothing(&self) {
+        self.readable.found_nothing(|| self.source());
     }
 
     /// Makes the reading position exact, for a new owner of the end.
@@ -138,9 +195,13 @@ impl Receiver {
     pub fn poll(&self, timeout: Duration) -> Result<bool> {
         self.end.check_process()?;
         let limits = deadline_in(timeout);
-        match self.stream()?.wait(&limits, &self.spinner, || self.end.peer_is_gone()) {
+        let answer = self.stream()?.wait(&limits, &self.spinner, || self.end.peer_is_gone());
+        match answer {
             Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_)) => Ok(true),
-            Err(_) => Ok(false),
+            Err(_) => {
+                self.found_nothing();
+                Ok(false)
+            }
         }
     }
 
@@ -250,7 +311,10 @@ impl Receiver {
     #[cold]
     fn nothing(&self, end: RecvEnd, limits: &Limits<'_>) -> Error {
         match end {
-            RecvEnd::TimedOut => self.end.late_error(limits, ErrorKind::Empty, "no message in time"),
+            RecvEnd::TimedOut => {
+                self.found_nothing();
+                self.end.late_error(limits, ErrorKind::Empty, "no message in time")
+            }
             RecvEnd::Cancelled => Error::new(ErrorKind::Cancelled, self.end.name(), "the wait was cancelled"),
             RecvEnd::End | RecvEnd::PeerGone => self.end.closed_error(),
             RecvEnd::Withdrawn => {

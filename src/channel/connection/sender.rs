@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::end::End;
+#[cfg(feature = "async")]
+use super::ready::Announced;
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
+#[cfg(feature = "async")]
+use crate::channel::ready::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
@@ -21,17 +25,17 @@ pub(super) const BYTES: u32 = 0;
 
 /// The sending half of a [`Connection`](super::Connection); see there.
 pub struct Sender {
-    stream: RefCell<StreamTx<MappedTx, MappedRx>>,
-    tags: TagCache,
-    spinner: Spinner,
+    pub(super) stream: RefCell<StreamTx<MappedTx, MappedRx>>,
+    pub(super) tags: TagCache,
+    pub(super) spinner: Spinner,
     presence: Presence,
-    end: Arc<End>,
+    pub(super) end: Arc<End>,
 }
 
 impl Sender {
     /// Whether this process may use the end.
     #[inline(always)]
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
     }
 
@@ -119,8 +123,50 @@ impl Sender {
         self.end.close()
     }
 
+    /// The tag of a type's messages.
+    #[cfg(feature = "async")]
+    pub(super) fn tag<T: Message>(&self) -> u32 {
+        self.tags.tag::<T>()
+    }
+
+    /// Sends what there is room for of a message, of which `sent` bytes went before. None: there is more.
+    #[cfg(feature = "async")]
+    pub(super) fn send_some(&mut self, tag: u32, bytes: &[u8], sent: &mut usize) -> Option<Result<()>> {
+        if let Err(error) = self.check() {
+            return Some(Err(error));
+        }
+        match self.stream.get_mut().send_some(tag, bytes, *sent, &self.spinner) {
+            Ok(all) if all == bytes.len() => Some(Ok(())),
+            Ok(some) => {
+                *sent = some;
+                None
+            }
+            Err(TrySend::Full) => None,
+            Err(end) => Some(Err(self.refused(end, bytes.len()))),
+        }
+    }
+
+    /// What others may watch until there is room. None: there is, or never will be.
+    #[cfg(feature = "async")]
+    pub(super) fn source(&mut self) -> Result<Option<Arc<dyn Source>>> {
+        if self.end.is_closed() {
+            return Ok(None);
+        }
+        let announced = self.stream.get_mut().watch();
+        if announced.is_none() {
+            self.unwatch();
+        }
+        Ok(announced.map(|announced| Arc::new(Announced::new(&self.end, End::peer_reads, announced)) as _))
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(feature = "async")]
+    pub(super) fn unwatch(&mut self) {
+        self.stream.get_mut().unwatch();
+    }
+
     #[inline]
-    fn value<T: Message>(&self, value: &T, limits: &Limits<'_>) -> Result<()> {
+    pub(super) fn value<T: Message>(&self, value: &T, limits: &Limits<'_>) -> Result<()> {
         let tag = self.tags.tag::<T>();
         match plain_bytes(value) {
             Some(bytes) => self.bytes(tag, bytes, limits),
@@ -141,7 +187,7 @@ impl Sender {
     }
 
     #[cold]
-    fn refused(&self, end: TrySend, len: usize) -> Error {
+    pub(super) fn refused(&self, end: TrySend, len: usize) -> Error {
         match end {
             TrySend::Full => {
                 Error::new(ErrorKind::Full, self.end.name(), "there is no room for the message now")
@@ -158,7 +204,7 @@ impl Sender {
     }
 
     #[cold]
-    fn given_up(&self, end: SendEnd, limits: &Limits<'_>) -> Error {
+    pub(super) fn given_up(&self, end: SendEnd, limits: &Limits<'_>) -> Error {
         match end {
             SendEnd::TimedOut => {
                 self.end.late_error(limits, ErrorKind::Full, "no room in time; nothing was delivered")

@@ -100,6 +100,12 @@ impl<T: Message> Queue<T> {
     #[inline]
     fn get_within(&self, limits: &Limits<'_>) -> Result<T, GetError> {
         let taken = self.take(limits)?;
+        self.consume(taken)
+    }
+
+    /// The value of a claimed message, which is consumed.
+    #[inline]
+    pub(super) fn consume(&self, taken: Taken<'_, Memory>) -> Result<T, GetError> {
         let Some(bytes) = taken.bytes() else {
             return self.get_block(taken);
         };
@@ -141,19 +147,23 @@ impl<T: Message> Queue<T> {
         }
     }
 
-    fn hold<'q>(&'q self, taken: Taken<'q, Memory>) -> Result<Held<'q>, GetError> {
+    pub(super) fn hold<'q>(&'q self, taken: Taken<'q, Memory>) -> Result<Held<'q>, GetError> {
         let store = self.shared.domain.store();
         Ok(Held::new(taken, |reference| store.block(reference))?)
     }
 
     /// A claimed message; waits for one within the limits.
     #[inline]
-    fn take(&self, limits: &Limits<'_>) -> Result<Taken<'_, Memory>, GetError> {
+    pub(super) fn take(&self, limits: &Limits<'_>) -> Result<Taken<'_, Memory>, GetError> {
         let me = self.me()?;
         match self.shared.ring.claim_get(&self.cursor, me) {
             Ok(taken) => Ok(taken),
             Err(GetFail::Closed) => Err(GetError::Closed),
-            Err(GetFail::Empty) => self.take_when_there(me, limits),
+            Err(GetFail::Empty) => {
+                let answer = self.take_when_there(me, limits);
+                self.shared.after_get(&answer);
+                answer
+            }
         }
     }
 

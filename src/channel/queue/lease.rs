@@ -36,7 +36,7 @@ impl<'q, T: Message> Lease<'q, T> {
         self.redeliveries != 0
     }
 
-    /// How often that happened; counts 1 to 7 and then from 1 again.
+    /// How often that happened; beyond 7 the count means no more than "often".
     pub fn redeliveries(&self) -> u32 {
         u32::from(self.redeliveries)
     }

@@ -1,9 +1,30 @@
 //! `Queue<T>`: many producers, many consumers, first in first out, bounded.
 
+#[cfg(feature = "async")]
+mod asynch;
 mod builder;
+mod commit_error;
+mod consumer;
+mod dead_letters;
 mod get;
+mod get_many;
+mod halves;
+mod halves_ready;
 mod lease;
+mod lengths;
+mod producer;
 mod put;
+mod put_long;
+mod put_many;
+mod ready;
+mod reservation;
+mod reserve;
+#[cfg(feature = "async")]
+mod sink;
+mod stats;
+#[cfg(feature = "async")]
+mod stream;
+mod when_full;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,7 +34,18 @@ use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Place, Serialize};
 
 pub use builder::QueueBuilder;
+pub use commit_error::CommitError;
+pub use dead_letters::DeadLetter;
+pub use halves::{Consumer, Producer};
 pub use lease::Lease;
+pub use reservation::Reservation;
+#[cfg(feature = "async")]
+pub use sink::QueueSink;
+pub use stats::{QueueHolder, QueueStats};
+#[cfg(feature = "async")]
+pub use stream::QueueStream;
+
+use lengths::LastLen;
 
 use super::codec;
 use super::domain::Domain;
@@ -27,6 +59,7 @@ use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::Presence;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::held::Held as HeldIn;
+use crate::ring::policy::WhenFull;
 use crate::ring::{ClientCursor, Mapped, Ring};
 
 /// A bounded queue between any number of processes and threads.
@@ -68,11 +101,15 @@ pub struct Queue<T> {
 
 /// What all clones of a handle in this process share.
 pub(crate) struct Shared {
+    /// For who waits elsewhere than in a blocking call.
+    pub(crate) ready: ready::Readiness,
     pub(crate) object: ObjectRef,
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
     /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed.
     pub(crate) plain_room: usize,
+    pub(crate) last_len: LastLen,
+    pub(crate) when_full: WhenFull,
     /// Last: the object goes before the domain, of which a process has one for each region.
     pub(crate) domain: Arc<Domain>,
 }
@@ -130,7 +167,11 @@ impl<T: Message> Queue<T> {
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
         let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
-        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room });
+        let ready = ready::Readiness::default();
+        let last_len = LastLen::default();
+        let when_full = ring.policy().when_full;
+        let shared =
+            Arc::new(Shared { ready, domain, object, ring, max_message, plain_room, last_len, when_full });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }

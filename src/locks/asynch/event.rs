@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::source::{Key, Source};
-use super::wait::Attempt;
 use crate::channel::domain::Domain;
+use crate::channel::ready::{Attempt, Key, Source};
 use crate::error::{Error, Result};
 use crate::layout::event::EventWord;
 use crate::locks::event::{Core, Event};
@@ -37,8 +36,8 @@ impl Attempt for EventAttempt<'_> {
         has_come.then_some(Ok(()))
     }
 
-    fn source(&self) -> Arc<dyn Source> {
-        Arc::new(Since { core: self.event.core().clone(), before: self.before })
+    fn source(&mut self) -> Result<Option<Arc<dyn Source>>> {
+        Ok(Some(Arc::new(Since { core: self.event.core().clone(), before: self.before })))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::source::Source;
-use super::wait::Attempt;
+use crate::channel::ready::{Attempt, Source};
+use crate::error;
 use crate::locks::errors::AcquireError;
 use crate::locks::lock::{Lock, LockGuard};
 use crate::prim::limits::{BACKSTOP_MIN, now};
@@ -35,7 +35,7 @@ impl<'a> Attempt for LockAttempt<'a> {
         self.lock.attempt(again, ask)
     }
 
-    fn source(&self) -> Arc<dyn Source> {
-        self.lock.source()
+    fn source(&mut self) -> error::Result<Option<Arc<dyn Source>>> {
+        Ok(Some(self.lock.source()))
     }
 }

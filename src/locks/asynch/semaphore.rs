@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::source::Source;
-use super::wait::Attempt;
+use crate::channel::ready::{Attempt, Source};
+use crate::error;
 use crate::locks::semaphore::{Core, Permit, SemaphoreError};
 
 /// Of one future.
@@ -17,7 +17,7 @@ impl<'a> Attempt for SemaphoreAttempt<'a> {
         self.0.attempt()
     }
 
-    fn source(&self) -> Arc<dyn Source> {
-        self.0.clone()
+    fn source(&mut self) -> error::Result<Option<Arc<dyn Source>>> {
+        Ok(Some(self.0.clone()))
     }
 }

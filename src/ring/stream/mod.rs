@@ -17,16 +17,22 @@
 //! own lines (the last one of the newest lap, found by bisection), the reader's from its position word, which
 //! [`StreamRx::settle`] makes exact. An end moves between messages: `settle` says whether it may.
 
+#[cfg(not(loom))]
+mod awaited;
 mod bereaved;
 mod fault;
 mod memory;
+mod payload;
 mod received;
 mod rx;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod tx;
+mod tx_many;
 pub mod word;
 
+#[cfg(not(loom))]
+pub use awaited::{Awaited, AwaitedLine, AwaitedRoom};
 pub use bereaved::close_for_dead;
 pub use fault::Fault;
 #[cfg(not(loom))]
@@ -35,3 +41,4 @@ pub use memory::{RxMemory, TxMemory};
 pub use received::{Next, RecvEnd};
 pub use rx::StreamRx;
 pub use tx::{SendEnd, StreamTx, TrySend};
+pub use tx_many::Batch;

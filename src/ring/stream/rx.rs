@@ -1,13 +1,18 @@
 //! The reading end.
 
+#[cfg(not(loom))]
+use super::awaited::{Awaited, AwaitedLine};
 use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
+use super::payload::read;
 use super::received::{Next, RecvEnd};
 use super::word::{self, ABORT, FIRST, LAST, MORE, Seen, ZERO, pack, pack_position, parse};
-use crate::layout::stream::{LINE_BYTES, LINE_WORDS, Line};
+use crate::layout::stream::{LINE_BYTES, LINE_WORDS};
 use crate::prim::limits::{Limits, WaitEnd};
 use crate::prim::park::{self, Bell, CLOSED, Sleeper};
 use crate::prim::spin::Spinner;
+#[cfg(not(loom))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
 
@@ -235,6 +240,25 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         self.copy_short(bytes);
         self.consume_short();
         Ok(f(tag, bytes))
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere until there is more than the last look has seen. None: there is. Stays until
+    /// [`unwatch`](Self::unwatch).
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn watch(&mut self) -> Option<(Watch, AwaitedLine<T>)>
+    where
+        T: Clone + Send + Sync,
+    {
+        let awaited = AwaitedLine::new(self.peer.clone(), self.number, self.valid, self.code);
+        let watch = self.sleeper.watch(&self.own.header().end, &self.peer.header().end.event);
+        (!awaited.is_over()).then_some((watch, awaited))
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(not(loom))]
+    pub fn unwatch(&mut self) {
+        self.sleeper.unwatch(&self.own.header().end);
     }
 
     /// Makes the position in the own room exact, so that a new [`StreamRx`] over it goes on here. False: a long message
@@ -692,21 +716,5 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         let got = long.got + len as u64;
         self.long = if got == long.total { None } else { Some(Long { got, ..long }) };
         self.advance();
-    }
-}
-
-/// Copies from word `at` of the line on until `into` is full.
-#[inline(always)]
-fn read(line: &Line, at: usize, into: &mut [u8]) {
-    let words = line.payload.get(at.min(LINE_WORDS)..).unwrap_or(&[]);
-    let (whole, rest) = into.as_chunks_mut::<8>();
-    let count = whole.len();
-    // Relaxed: ordered by the Acquire load of the header.
-    for (word, chunk) in words.iter().zip(whole) {
-        *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
-    }
-    if let (false, Some(word)) = (rest.is_empty(), words.get(count)) {
-        let word = word.load(Ordering::Relaxed).to_ne_bytes();
-        rest.copy_from_slice(&word[..rest.len()]);
     }
 }

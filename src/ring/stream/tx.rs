@@ -1,12 +1,17 @@
 //! The writing end.
 
+#[cfg(not(loom))]
+use super::awaited::{Awaited, AwaitedRoom};
 use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
+use super::payload::write;
 use super::word::{self, FIRST, FIRST_BYTES, LAST, MORE, NUMBER_MASK, pack};
-use crate::layout::stream::{LINE_BYTES, Line};
+use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::{Limits, WaitEnd};
 use crate::prim::park::{self, Bell, CLOSED, Sleeper};
 use crate::prim::spin::{Spinner, WaitStrategy};
+#[cfg(not(loom))]
+use crate::prim::watch::Watch;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
 
@@ -17,20 +22,20 @@ const GATHER_LOOKS: u32 = 128;
 /// The one writer of a stream: private cursors over shared lines.
 #[derive(Debug)]
 pub struct StreamTx<T, R> {
-    own: T,
-    peer: R,
+    pub(super) own: T,
+    pub(super) peer: R,
     /// The line that was written last; the next one follows it.
-    number: u32,
+    pub(super) number: u32,
     /// What of it is used, in bytes (empty messages: in messages).
-    used: u32,
+    pub(super) used: u32,
     /// Its code; 0 if nothing may be appended. FIRST or MORE: a long message is not finished.
-    code: u32,
-    tag: u32,
+    pub(super) code: u32,
+    pub(super) tag: u32,
     /// Lines that may be begun without another look at the reader's position.
-    room: u32,
+    pub(super) room: u32,
     dead: Option<Fault>,
     closed: bool,
-    bell: Bell,
+    pub(super) bell: Bell,
     sleeper: Sleeper,
 }
 
@@ -127,6 +132,61 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         }
     }
 
+    /// Sends what there is room for of a message, from byte `sent` on, without waiting: how many of its bytes are sent after that. It is
+    /// delivered when all are. Sending anything else in between gives it up.
+    pub fn send_some(
+        &mut self,
+        tag: u32,
+        bytes: &[u8],
+        sent: usize,
+        spinner: &Spinner,
+    ) -> Result<usize, TrySend> {
+        if bytes.len() <= LINE_BYTES {
+            return self.try_short(tag, bytes).map(|()| bytes.len());
+        }
+        if self.closed || self.peer_closed() {
+            return Err(TrySend::Closed);
+        }
+        let goes_on = matches!(self.code, FIRST | MORE);
+        if sent == 0 && goes_on {
+            self.give_up_message()?;
+        }
+        // It was given up meanwhile: from the start.
+        let mut sent = if goes_on { sent } else { 0 };
+        if self.room == 0 {
+            self.gather_room(spinner);
+        }
+        while sent < bytes.len() {
+            if self.room == 0 {
+                match self.look_for_room() {
+                    Err(TrySend::Full) => break,
+                    looked => looked?,
+                }
+            }
+            sent += self.put_pieces(tag, bytes, sent);
+        }
+        Ok(sent)
+    }
+
+    /// Announces a sleeper, for who sleeps elsewhere until a line is free. None: one is, or sending would fail. Stays until
+    /// [`unwatch`](Self::unwatch).
+    #[cfg(not(loom))]
+    #[cold]
+    pub fn watch(&mut self) -> Option<(Watch, AwaitedRoom<R>)>
+    where
+        R: Clone + Send + Sync,
+    {
+        let awaited = AwaitedRoom::new(self.peer.clone(), self.number, self.own.lines());
+        let watch = self.sleeper.watch(&self.own.header().end, &self.peer.header().end.event);
+        (!awaited.is_over()).then_some((watch, awaited))
+    }
+
+    /// Nobody sleeps elsewhere any more.
+    #[cfg(not(loom))]
+    pub fn unwatch(&mut self) {
+        self.sleeper.unwatch(&self.own.header().end);
+    }
+
     /// Whether a message of up to 56 bytes has room, or sending would fail.
     pub fn poll(
         &mut self,
@@ -193,19 +253,26 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
     /// Makes the next line current and empty.
     #[inline]
     fn begin(&mut self, code: u32, tag: u32) -> Result<(), TrySend> {
+        self.make_ready()?;
+        self.enter(code, tag);
+        Ok(())
+    }
+
+    /// At least one line may be begun.
+    #[inline]
+    pub(super) fn make_ready(&mut self) -> Result<(), TrySend> {
         if self.closed || matches!(self.code, FIRST | MORE) {
             self.give_up_message()?;
         }
         if self.room == 0 {
             self.look_for_room()?;
         }
-        self.enter(code, tag);
         Ok(())
     }
 
     /// The next line is free: takes it.
     #[inline(always)]
-    fn enter(&mut self, code: u32, tag: u32) {
+    pub(super) fn enter(&mut self, code: u32, tag: u32) {
         self.room -= 1;
         self.number = word::next(self.number);
         (self.used, self.code, self.tag) = (0, code, tag);
@@ -248,7 +315,7 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
     }
 
     #[cold]
-    fn wait_room(
+    pub(super) fn wait_room(
         &mut self,
         limits: &Limits<'_>,
         spinner: &Spinner,
@@ -403,26 +470,10 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
 }
 
 /// Most lines of a long message that appear at once.
-const BATCH: u32 = 16;
-
-/// Copies `bytes` into the line from word `at` on; the last word is filled up with zeros.
-#[inline(always)]
-fn write(line: &Line, at: usize, bytes: &[u8]) {
-    let words = line.payload.get(at..).unwrap_or(&[]);
-    let (whole, rest) = bytes.as_chunks::<8>();
-    // Relaxed: published by the header.
-    for (word, chunk) in words.iter().zip(whole) {
-        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
-    }
-    if let (false, Some(word)) = (rest.is_empty(), words.get(whole.len())) {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        word.store(u64::from_ne_bytes(last), Ordering::Relaxed);
-    }
-}
+pub(super) const BATCH: u32 = 16;
 
 /// How many lines after `number`, the writer's current one, are free if the reader's position word is `position`.
-fn free_lines(position: u32, number: u32, lines: u32) -> Result<u32, Fault> {
+pub(super) fn free_lines(position: u32, number: u32, lines: u32) -> Result<u32, Fault> {
     let found = word::number(position);
     let held = word::next(number).wrapping_sub(found) & NUMBER_MASK;
     lines.checked_sub(held).ok_or(Fault::Position { found, line: number })

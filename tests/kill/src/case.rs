@@ -7,6 +7,7 @@ use processing::testing::Ticket;
 use crate::Outcome;
 use crate::board::Board;
 use crate::child::Child;
+pub use crate::seen::Seen;
 use crate::world::World;
 
 /// Words of the board that the harness itself uses; cases use those from [`FREE`].
@@ -49,19 +50,6 @@ impl Trigger {
             self.board.set(DONE, 1);
         }
     }
-}
-
-/// What a check is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    pub k: u64,
-    /// The victim completed its call (and then ended, without clearing up).
-    pub completed: bool,
-    /// It was stopped in between, and not killed.
-    pub stopped: bool,
-    /// Nobody has looked for the dead yet: who is blocked by them must do so.
-    pub unswept: bool,
-    pub board: Board,
 }
 
 type Setup<S, A> = dyn Fn(&World) -> Outcome<(S, A)>;

@@ -16,6 +16,9 @@ pub trait Kind: Copy + 'static {
 /// Eight bytes, fixed: in the slot.
 #[derive(Clone, Copy)]
 pub struct Word;
+/// A short string: in the slot, but of a type of any length.
+#[derive(Clone, Copy)]
+pub struct Text;
 /// A number and so many bytes.
 #[derive(Clone, Copy)]
 pub struct Bytes(pub usize);
@@ -38,6 +41,21 @@ impl Kind for Word {
     fn read(self, message: u64) -> Outcome<u64> {
         let id = message >> 32;
         if message as u32 == (mix(id) >> 32) as u32 { Ok(id) } else { Err(format!("torn: {message:#x}")) }
+    }
+}
+
+impl Kind for Text {
+    type Message = String;
+    fn name(self) -> String {
+        "text".into()
+    }
+    fn make(self, _: &Arena, id: u64) -> Outcome<String> {
+        Ok(format!("{id:08x}{:016x}", mix(id)))
+    }
+    fn read(self, message: String) -> Outcome<u64> {
+        let id = message.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let whole = id.filter(|id| message == format!("{id:08x}{:016x}", mix(*id)));
+        whole.ok_or_else(|| format!("torn: {message:?}"))
     }
 }
 

@@ -13,15 +13,21 @@
 //! Of calls with more than a hundred shared operations (long messages over a connection) only a sample is killed at beyond
 //! these, unless all are asked for.
 //!
+//! Without the feature `kill-points` only what other tests use is here: worlds, messages, oracles.
+//!
 //! A test binary takes a part of a name as filter, `--list` and `--full`.
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for this package's tests alone")]
 
 pub mod board;
+#[cfg(feature = "kill-points")]
 pub mod case;
 pub mod child;
 pub mod kinds;
 pub mod oracle;
+#[cfg(feature = "kill-points")]
 pub mod round;
+pub mod seen;
+#[cfg(feature = "kill-points")]
 pub mod suite;
 pub mod world;
 

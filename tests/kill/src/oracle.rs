@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use processing::{GetError, PutError, Queue};
 
-use crate::case::Seen;
 use crate::kinds::Kind;
+use crate::seen::Seen;
 use crate::{BOUND, Outcome, words};
 
 /// A message that was taken, and whether it was marked as redelivered.

@@ -3,7 +3,8 @@
 //! `loom-tests/mutants.txt` names them, one a line: `mutant test_program [filter]`. Names joined by commas are one
 //! mutant. It is caught when one of the
 //! program's tests (those whose name contains the filter) fails; a test that hangs proves nothing. Programs named `*_loom` and
-//! `*_states` are those of `loom-tests`, others are tests of the library with a main of their own.
+//! `*_states` are those of `loom-tests`, `kill_sweep` is a scenario of [`kill_sweep`], others are tests of the library with a main of
+//! their own.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::kill_sweep;
 use crate::cargo::{Program, cargo, programs};
 use crate::cases::{self, Case, Outcome};
 use crate::loom_tests::{self, Bounds};
@@ -48,7 +50,11 @@ pub fn run(options: &Options) -> Result<()> {
     let mut mutants = load()?;
     mutants.retain(|mutant| mutant.name.contains(&options.filter));
     ensure!(!mutants.is_empty(), "no mutant's name contains `{}` in {LIST}", options.filter);
-    check(mutants, options.seconds, !options.no_baseline)
+    let (swept, mutants): (Vec<_>, Vec<_>) = mutants.into_iter().partition(kill_sweep::is_sweep);
+    if !mutants.is_empty() {
+        check(mutants, options.seconds, !options.no_baseline)?;
+    }
+    if swept.is_empty() { Ok(()) } else { kill_sweep::hunt_all(&swept) }
 }
 
 /// The first mutant of each test program: what there is time for in every run. The other steps of
@@ -56,11 +62,11 @@ pub fn run(options: &Options) -> Result<()> {
 pub fn quick() -> Result<()> {
     let mut seen = BTreeSet::new();
     let mut mutants = load()?;
-    mutants.retain(|mutant| !is_library(mutant) && seen.insert(mutant.program.clone()));
+    mutants.retain(|mutant| (is_loom(mutant) || is_states(mutant)) && seen.insert(mutant.program.clone()));
     check(mutants, 20, false)
 }
 
-fn load() -> Result<Vec<Mutant>> {
+pub fn load() -> Result<Vec<Mutant>> {
     let text = std::fs::read_to_string(root().join(LIST)).context(LIST)?;
     parse(&text).context(LIST)
 }
@@ -137,7 +143,7 @@ fn is_states(mutant: &Mutant) -> bool {
 
 /// A test program of the library itself, which has its own main and is one case.
 fn is_library(mutant: &Mutant) -> bool {
-    !is_loom(mutant) && !is_states(mutant)
+    !is_loom(mutant) && !is_states(mutant) && !kill_sweep::is_sweep(mutant)
 }
 
 fn build_library() -> Result<Vec<Program>> {

@@ -72,14 +72,19 @@ fn fmt() -> Result<()> {
     Ok(())
 }
 
-/// Four times, because features are additive over one build: with the kill tests in it, nobody would see
+/// Everything that takes the library as its users build it.
+const PLAIN: &str =
+    "--workspace --exclude processing-kill-tests --exclude processing-loom-tests --exclude processing-sweep";
+
+/// Five times, because features are additive over one build: with the kill tests in it, nobody would see
 /// the library as its users build it.
 fn clippy() -> Result<()> {
     for packages in [
-        "--workspace --exclude processing-kill-tests --exclude processing-loom-tests",
+        PLAIN,
         "-p processing-ipc --features internals",
         "-p processing-ipc --features async",
         "-p processing-kill-tests -p processing-loom-tests",
+        "-p processing-sweep",
     ] {
         cargo("clippy --all-targets").words(packages).words("-- -D warnings").bound(STEP_SECONDS).run()?;
     }
@@ -99,8 +104,7 @@ fn doc() -> Result<()> {
 }
 
 fn test() -> Result<()> {
-    let plain = "test --workspace --exclude processing-kill-tests --exclude processing-loom-tests";
-    cargo(plain).words("--lib --bins --tests").bound(STEP_SECONDS).run()?;
+    cargo("test").words(PLAIN).words("--lib --bins --tests").bound(STEP_SECONDS).run()?;
     library_tests("internals", &["--lib"])?;
     library_tests("async", &["--lib"])
 }
@@ -117,13 +121,16 @@ fn library_tests(feature: &str, more: &[&str]) -> Result<()> {
 fn doctest() -> Result<()> {
     cargo("test -p processing-ipc --doc").bound(STEP_SECONDS).run()?;
     // Only the examples that the feature adds.
-    cargo("test -p processing-ipc --features async --doc _async").bound(STEP_SECONDS).run()
+    cargo("test -p processing-ipc --features async --doc -- _async queue::stream queue::sink")
+        .bound(STEP_SECONDS)
+        .run()
 }
 
 /// A package of its own, built alone: its feature must not reach the other builds. Then the tests of the library's
 /// own that die at counted operations, besides what they are without the feature.
 fn kill() -> Result<()> {
     cargo("test -p processing-kill-tests").bound(STEP_SECONDS).run()?;
+    cargo("test -p processing-sweep").bound(STEP_SECONDS).run()?;
     library_tests("kill-points", &["--test", "region", "--test", "arena"])
 }
 

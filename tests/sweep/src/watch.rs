@@ -1,0 +1,150 @@
+//! What changes in a region, word by word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use processing::region::Region;
+use processing_kill_tests::Outcome;
+
+use crate::image::{Image, PAGE, Page};
+
+/// A word that has another value now: where, and which.
+pub type Change = (u64, u64);
+
+/// Looks at a region again and again, and knows its state as one number.
+///
+/// The number covers every word of every page, but for those that differ from run to run by themselves (the region's
+/// id, pids and identities of processes), and how much memory the file has.
+pub struct Watch {
+    image: Image,
+    known: BTreeMap<u64, Box<Page>>,
+    blocks: u64,
+    sum: u64,
+}
+
+impl Watch {
+    /// Takes a first look.
+    pub fn new(region: Arc<Region>) -> Outcome<Self> {
+        let mut watch = Self { image: Image::new(region), known: BTreeMap::new(), blocks: 0, sum: 0 };
+        watch.look()?;
+        Ok(watch)
+    }
+
+    /// The state at the last look.
+    pub fn state(&self) -> u64 {
+        self.sum ^ mix(u64::MAX, self.blocks)
+    }
+
+    /// 512-byte blocks of memory at the last look.
+    pub fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// What has changed since the last look.
+    pub fn look(&mut self) -> Outcome<Vec<Change>> {
+        let mut changes = Vec::new();
+        let pages = self.image.pages()?;
+        let mut now = [0; PAGE];
+        for &offset in &pages {
+            let known = self.known.entry(offset).or_insert_with(|| Box::new([0; PAGE]));
+            if !self.image.is(offset, known) {
+                self.image.copy(offset, &mut now);
+                self.sum ^= compare(offset, known, &now, &mut changes);
+                **known = now;
+            }
+        }
+        // All pages are known by now: if more are, some have gone back to the system.
+        let gone = if self.known.len() > pages.len() { self.missing(&pages) } else { Vec::new() };
+        for offset in gone {
+            if let Some(known) = self.known.remove(&offset) {
+                self.sum ^= compare(offset, &known, &[0; PAGE], &mut changes);
+            }
+        }
+        self.blocks = self.image.blocks()?;
+        Ok(changes)
+    }
+
+    fn missing(&self, pages: &[u64]) -> Vec<u64> {
+        self.known.keys().copied().filter(|known| pages.binary_search(known).is_err()).collect()
+    }
+
+    /// Makes changes that were seen in another run.
+    pub fn replay(&self, changes: &[Change]) {
+        changes.iter().for_each(|(offset, value)| self.image.write(*offset, *value));
+    }
+}
+
+/// The difference of the sums of two pages, and the words in which they differ.
+fn compare(page: u64, old: &Page, new: &Page, changes: &mut Vec<Change>) -> u64 {
+    let (old, new) = (old.as_chunks::<8>().0, new.as_chunks::<8>().0);
+    let mut difference = 0;
+    for (index, (old, new)) in old.iter().zip(new).enumerate() {
+        if old == new {
+            continue;
+        }
+        let (offset, old, new) =
+            (page + 8 * index as u64, u64::from_le_bytes(*old), u64::from_le_bytes(*new));
+        changes.push((offset, new));
+        if !varies(offset) {
+            difference ^= mix(offset, old) ^ mix(offset, new);
+        }
+    }
+    difference
+}
+
+/// Words that are another in each run: the region's id; process id and identity of a participant (see FORMAT.md).
+fn varies(offset: u64) -> bool {
+    const PARTICIPANTS: std::ops::Range<u64> = 4096..266_240;
+    offset == 40 || PARTICIPANTS.contains(&offset) && matches!(offset % 256, 8 | 16)
+}
+
+/// Zero for a word that is zero, so that a page of zeros is none.
+fn mix(offset: u64, value: u64) -> u64 {
+    if value == 0 {
+        return 0;
+    }
+    let mut x = value.wrapping_add(offset.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    for _ in 0..2 {
+        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^= x >> 31;
+        x = x.wrapping_add(offset | 1);
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changed_words_are_named_and_change_the_sum() {
+        let (old, mut new) = ([0; PAGE], [0; PAGE]);
+        new[16] = 1;
+        new[4095] = 2;
+        let mut changes = Vec::new();
+        let there = compare(1 << 20, &old, &new, &mut changes);
+        assert_eq!(changes, [((1 << 20) + 16, 1), ((1 << 20) + 4088, 2 << 56)]);
+        let mut back = Vec::new();
+        assert_eq!(compare(1 << 20, &new, &old, &mut back), there);
+        assert_ne!(there, 0);
+        assert_eq!(back.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [0, 0]);
+    }
+
+    #[test]
+    fn words_that_vary_by_themselves_do_not_count() {
+        let (old, mut new) = ([0; PAGE], [0; PAGE]);
+        new[256 + 8] = 1;
+        new[256 + 16] = 1;
+        assert_eq!(compare(4096, &old, &new, &mut Vec::new()), 0);
+        new[256] = 1;
+        assert_ne!(compare(4096, &old, &new, &mut Vec::new()), 0);
+    }
+
+    #[test]
+    fn the_same_value_elsewhere_is_another_state() {
+        assert_ne!(mix(8, 1), mix(16, 1));
+        assert_ne!(mix(8, 1), mix(8, 2));
+        assert_eq!(mix(8, 0), 0);
+    }
+}
