@@ -138,6 +138,7 @@ mod process;
 pub use channel::queue::{QueueSink, QueueStream};
 #[cfg(not(loom))]
 pub use channel::{
+    buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},
     connection::{Connection, Receiver, Sender, pipe, pipe_in},
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},

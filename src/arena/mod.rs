@@ -90,8 +90,8 @@
 //! |---|---|---|---|
 //! | a | the operation under way | yes | no |
 //! | b | blocks: PRIVATE(d) -> DYING(d); SENT(d) whose slot is W(t, d) -> DYING(d); each DYING(d): slot R(t, d) -> E(t + N), cell HELD(d) that names it -> FREE | yes | of its own rings |
-//! | c, d, e | cells, slots, redeliver epoch and wake-ups of each ring that d was attached to | yes | of its own rings |
-//! | after e | what one alone may return of objects that count (the permits of a semaphore) | yes | no |
+//! | c, d, e | cells, slots, redeliver epoch and wake-ups of each ring that d was attached to; then what consists of several objects is told | yes | of its own rings |
+//! | after e | what one alone may return of objects that count (the permits of a semaphore), and locks over links, for (a) is done | yes | no |
 //! | f | CLAIM(d) chunks | yes | no |
 //! | g | DYING(d) blocks: children dropped, freed | yes | no |
 //! | h | INIT(d), DYING(d) objects | yes | no |
@@ -125,6 +125,8 @@ pub mod fsck;
 mod handle;
 #[cfg(not(loom))]
 mod hints;
+#[cfg(not(loom))]
+pub mod links;
 #[cfg(not(loom))]
 pub mod object;
 #[cfg(not(loom))]

@@ -30,6 +30,8 @@ pub struct ObjectView {
     /// Offset of the body in the region.
     body: u64,
     body_len: u64,
+    /// References to other objects right before the body; see [`super::links`].
+    links: u32,
 }
 
 impl ObjectView {
@@ -61,6 +63,11 @@ impl ObjectView {
     #[inline]
     pub fn body_len(&self) -> u64 {
         self.body_len
+    }
+
+    /// Where link `i` is; `None` if it has fewer.
+    pub(super) fn link_place(&self, i: u32) -> Option<u64> {
+        (i < self.links).then(|| self.body - u64::from(self.links - i) * REFERENCE_SIZE)
     }
 }
 
@@ -190,7 +197,21 @@ impl Arena {
         body_len: u64,
         init: impl FnOnce(*mut u8),
     ) -> Result<ObjectRef> {
-        let body = self.alloc(body_len, 0)?;
+        self.create_linked(kind, type_hash, name, 0, body_len, init)
+    }
+
+    /// As [`create_object`](Self::create_object), with room for `links` references to other objects before the body: a
+    /// multiple of 4, so that the body is aligned to 64.
+    pub(super) fn create_linked(
+        self: &Arc<Self>,
+        kind: u32,
+        type_hash: u64,
+        name: &str,
+        links: u32,
+        body_len: u64,
+        init: impl FnOnce(*mut u8),
+    ) -> Result<ObjectRef> {
+        let body = self.alloc(body_len, links)?;
         if !body.is_zero() {
             kill::point();
             // SAFETY: PRIVATE(me), `body_len` bytes.
@@ -239,7 +260,9 @@ impl Arena {
         // Before BODY: a body is always found through its object.
         entry.body.store(body.reference(), Release);
         own::body(body.view().header(), body.view().own(), id.bits());
-        let view = ObjectView { id, kind, body: body.view().bytes(), body_len };
+        let links = body.view().children();
+        let skip = u64::from(links) * REFERENCE_SIZE;
+        let view = ObjectView { id, kind, body: body.view().bytes() + skip, body_len, links };
         let added = self.add_entry(view);
         match added {
             Ok(object) => {
@@ -352,8 +375,11 @@ impl Arena {
             return None;
         }
         let body = self.locate(BlockRef(entry.body.load(Acquire)).position()?)?;
-        let body_len = entry.body_len.load(Relaxed).min(body.room);
-        Some(ObjectView { id, kind: entry.kind.load(Relaxed) as u32, body: body.bytes, body_len })
+        let links = body.header.children.load(Acquire).min(body.room / REFERENCE_SIZE);
+        let skip = links * REFERENCE_SIZE;
+        let body_len = entry.body_len.load(Relaxed).min(body.room - skip);
+        let kind = entry.kind.load(Relaxed) as u32;
+        Some(ObjectView { id, kind, body: body.bytes + skip, body_len, links: links as u32 })
     }
 
     /// Adds a reference in an entry of this process's table.

@@ -54,6 +54,9 @@ impl Arena {
         for view in attached.views.values() {
             self.rings.repair(self, view, dead, still);
         }
+        for view in attached.views.values() {
+            self.rings.repair_whole(self, view);
+        }
     }
 
     /// For the reaper: what the dead one's own references keep alive.

@@ -28,6 +28,11 @@ pub trait Rings: Sync {
     /// Lease cells, then slots of `who`, then the redeliver epoch, always, then all sleepers are woken.
     fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool);
 
+    /// After [`repair`](Self::repair) of all objects that `who` was attached to: for what consists of several. Reaper and helpers.
+    fn repair_whole(&self, arena: &Arena, object: &ObjectView) {
+        let _ = (arena, object);
+    }
+
     /// What one alone may do for `who`: its reaper, or `who` itself when its last reference goes. It follows
     /// [`repair`](Self::repair); helpers do not call it, so that permits which are counted come back once.
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {

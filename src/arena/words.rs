@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::layout::block::{BlockHeader, SmallHeader};
+use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
 use crate::layout::event::EventBody;
@@ -44,3 +45,5 @@ unsafe impl Shared for ConditionBody {}
 unsafe impl Shared for ConditionCell {}
 // SAFETY: repr(C), AtomicU32 only.
 unsafe impl Shared for EventBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for BufferedBody {}

@@ -21,6 +21,13 @@ pub enum PutError {
         /// The most that fits.
         max: u64,
     },
+    /// The queue has a limit in bytes, and it is reached: try again when messages were consumed.
+    Limit {
+        /// Bytes that the queue has.
+        used: u64,
+        /// As many as it may have.
+        limit: u64,
+    },
     /// The wait was cancelled.
     Cancelled,
     /// Anything that is not part of a queue's everyday life: the arena is full, the value cannot be serialised,
@@ -57,6 +64,10 @@ impl PutError {
     pub fn is_too_large(&self) -> bool {
         matches!(self, Self::TooLarge { .. })
     }
+    /// A limit in bytes is reached.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::Limit { .. })
+    }
 }
 
 impl GetError {
@@ -79,6 +90,12 @@ impl fmt::Display for PutError {
                 write!(
                     f,
                     "a message of {len} bytes is larger than the {max} that fit; raise max_message or the arena's limit"
+                )
+            }
+            Self::Limit { used, limit } => {
+                write!(
+                    f,
+                    "the queue has {used} bytes and may have {limit}; consume what is in it, or raise its limit"
                 )
             }
             Self::Cancelled => f.write_str("the wait was cancelled"),
@@ -126,6 +143,7 @@ impl From<PutError> for Error {
             PutError::Full => ErrorKind::Full,
             PutError::Closed => ErrorKind::Closed,
             PutError::TooLarge { .. } => ErrorKind::TooLarge,
+            PutError::Limit { .. } => ErrorKind::Limit,
             PutError::Cancelled => ErrorKind::Cancelled,
             PutError::Other(_) => ErrorKind::Os,
         };

@@ -16,5 +16,9 @@ pub(crate) const SEMAPHORE: u32 = 5;
 pub(crate) const CONDITION: u32 = 6;
 /// An event: the body is a `layout::event`.
 pub(crate) const EVENT: u32 = 7;
+/// A buffered queue: the body is a `layout::buffered`, its links lead to segments.
+pub(crate) const BUFFERED: u32 = 30;
+/// A segment of a buffered queue: the body is a ring, with its messages as in a queue.
+pub(crate) const SEGMENT: u32 = 31;
 /// All handles of one half of a queue, its producers or its consumers, as long as there are any: it holds the queue and has no body.
 pub(crate) const HALF: u32 = 20;

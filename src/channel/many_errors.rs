@@ -5,7 +5,7 @@ use std::fmt;
 use super::errors::PutError;
 use crate::error::Error;
 
-/// [`Queue::put_many`](crate::Queue::put_many) did not put all messages.
+/// [`Queue::put_many`](crate::Queue::put_many), or [`BufferedQueue::put_many`](crate::BufferedQueue::put_many), did not put all messages.
 ///
 /// The first [`put`](Self::put) of them are in the queue; the error is the next one's. All that are not in are the caller's still.
 #[derive(Debug)]

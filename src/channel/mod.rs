@@ -2,6 +2,7 @@
 //!
 //! No `unsafe` from here on: the layers below hand out claims whose bytes are frozen.
 
+pub mod buffered;
 pub(crate) mod byte_root;
 pub(crate) mod codec;
 pub mod connection;

@@ -4,11 +4,13 @@ use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
 use crate::layout::ParticipantId;
+use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
 use crate::layout::lock::LockBody;
 use crate::layout::semaphore::{Lane, SemaphoreBody, max_of};
 use crate::prim::condition::RawCondition;
 use crate::prim::event::RawEvent;
+use crate::prim::event_count::EventCount;
 use crate::prim::lock::RawLock;
 use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
@@ -22,7 +24,7 @@ pub(crate) struct Rooms;
 
 impl Rings for Rooms {
     fn slot_is_writing(&self, arena: &Arena, object: &ObjectView, ticket: u64, who: ParticipantId) -> bool {
-        object.kind() == kind::QUEUE && ring_of(arena, object).is_ok_and(|ring| ring.is_writing(ticket, who))
+        is_ring(object) && ring_of(arena, object).is_ok_and(|ring| ring.is_writing(ticket, who))
     }
 
     fn unlink(
@@ -34,7 +36,7 @@ impl Rings for Rooms {
         _block: u64,
         still: &dyn Fn() -> bool,
     ) {
-        if object.kind() != kind::QUEUE {
+        if !is_ring(object) {
             return;
         }
         if let Ok(ring) = ring_of(arena, object) {
@@ -44,7 +46,7 @@ impl Rings for Rooms {
 
     fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool) {
         match object.kind() {
-            kind::QUEUE => {
+            kind::QUEUE | kind::SEGMENT => {
                 if let Ok(ring) = ring_of(arena, object) {
                     ring.repair(who, still);
                 }
@@ -68,9 +70,20 @@ impl Rings for Rooms {
         }
     }
 
+    fn repair_whole(&self, arena: &Arena, object: &ObjectView) {
+        if let Some(body) = buffered_body(arena, object) {
+            // Its segments are repaired; who sleeps at the queue does not sleep by their words.
+            EventCount::new(&body.not_empty).wake_all();
+        }
+    }
+
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
         if object.kind() == kind::SEMAPHORE {
             repair_semaphore(arena, object, who);
+        }
+        if let Some(body) = buffered_body(arena, object) {
+            // Here and not in `repair`: after the operation on a link that was under way, and by nobody beside the reaper.
+            RawLock::new(&body.lock).repair(who, &|| true, &|_| ());
         }
     }
 
@@ -85,13 +98,23 @@ impl Rings for Rooms {
     }
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
-        if object.kind() != kind::QUEUE {
+        if !is_ring(object) {
             return;
         }
         if let Ok(ring) = ring_of(arena, object) {
             ring.for_each_block(|_, reference| each(reference));
         }
     }
+}
+
+/// Its body is a ring with messages.
+fn is_ring(object: &ObjectView) -> bool {
+    matches!(object.kind(), kind::QUEUE | kind::SEGMENT)
+}
+
+fn buffered_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a BufferedBody> {
+    let fits = object.kind() == kind::BUFFERED && object.body_len() >= size_of::<BufferedBody>() as u64;
+    fits.then(|| arena.region().at(object.body_offset()))
 }
 
 /// What the dead had becomes an orphan, whose next owner is told who it was.

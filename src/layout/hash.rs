@@ -4,8 +4,8 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    block, chunk, condition, event, header, lock, locked, named, object, participant, pipe, reference, ring,
-    semaphore, stream,
+    block, buffered, chunk, condition, event, header, lock, locked, named, object, participant, pipe,
+    reference, ring, semaphore, stream,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -63,5 +63,6 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, condition::SHAPE);
     hash = mix_all(hash, event::SHAPE);
     hash = mix_all(hash, named::SHAPE);
+    hash = mix_all(hash, buffered::SHAPE);
     hash
 };

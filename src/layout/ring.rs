@@ -56,7 +56,28 @@ pub struct Header {
     pub max_message: AtomicU64,
     /// For the layers above: what its users agree on, see `ring::policy`.
     pub policy: AtomicU64,
-    _spare: [AtomicU64; 2],
+    /// Of a segment, for the chain that it is in: its place, from 1.
+    pub number: AtomicU64,
+    /// Of a segment that is not the last: what its chain counts for it, a [`Charge`].
+    pub charge: AtomicU64,
+}
+
+/// What a segment had when it was sealed: `{ messages:24 | bytes, in lines:40 }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    pub messages: u64,
+    /// Rounded up to lines.
+    pub bytes: u64,
+}
+
+impl Charge {
+    pub const fn pack(self) -> u64 {
+        self.bytes.div_ceil(LINE as u64) & ((1 << 40) - 1) | self.messages << 40
+    }
+
+    pub const fn unpack(word: u64) -> Self {
+        Self { messages: word >> 40, bytes: (word & ((1 << 40) - 1)) * LINE as u64 }
+    }
 }
 
 /// The line that every operation reads and nobody writes while nobody sleeps, closes or dies.
@@ -273,6 +294,14 @@ mod tests {
             assert_eq!(Geometry::decode(geometry.encode(), geometry.body_len()).unwrap(), geometry);
             assert!(Geometry::decode(geometry.encode(), geometry.body_len() - 1).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_charged_is_packed() {
+        let charge = Charge { messages: 1 << 20, bytes: 1 << 40 };
+        assert_eq!(Charge::unpack(charge.pack()), charge);
+        assert_eq!(Charge::unpack(Charge { messages: 1, bytes: 65 }.pack()).bytes, 128);
+        assert_eq!(Charge::unpack(0), Charge::default());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! `own` is touched only by the one thread whose token stands in `owner`: tokens are never used again, and
 //! the owner is set once, by a CAS from "nobody". [`ClientCursor::with`] calls only this layer's code,
-//! which never calls it again.
+//! which never calls it again for the same cursor.
 #![allow(unsafe_code)]
 #![allow(clippy::disallowed_types, reason = "private to the process: not a shared operation")]
 
@@ -80,7 +80,7 @@ std::thread_local! {
 /// A number that no other thread of this process ever has; not 0.
 #[cfg(not(loom))]
 #[inline(always)]
-fn token() -> u64 {
+pub(super) fn token() -> u64 {
     TOKEN.with(|token| if token.get() != 0 { token.get() } else { new_token(token) })
 }
 
@@ -94,7 +94,7 @@ fn new_token(token: &std::cell::Cell<u64>) -> u64 {
 
 /// The threads of a model are coroutines of one thread; each uses cursors of its own.
 #[cfg(loom)]
-fn token() -> u64 {
+pub(super) fn token() -> u64 {
     1
 }
 

@@ -59,8 +59,29 @@ impl<M: RingMemory> Ring<M> {
                     return Found::Slot(position);
                 }
             }
-            self.claim_get_slow(cursor, me)
+            self.claim_get_slow(cursor, me, &mut || true)
         });
+        self.taken(found)
+    }
+
+    /// As [`claim_get`](Self::claim_get), if `before()`, asked between the look at a message and its claim: what was found
+    /// published stays where it is until the answer is yes. `before` must not use this cursor.
+    ///
+    /// # Errors
+    /// As there; `Empty` if the answer was no.
+    #[cold]
+    pub fn claim_get_if(
+        &self,
+        cursor: &ClientCursor,
+        me: ParticipantId,
+        before: &mut dyn FnMut() -> bool,
+    ) -> Result<Taken<'_, M>, GetFail> {
+        let found = cursor.with(|cursor| self.claim_get_slow(cursor, me, before));
+        self.taken(found)
+    }
+
+    #[inline(always)]
+    fn taken(&self, found: Found) -> Result<Taken<'_, M>, GetFail> {
         match found {
             Found::Slot(position) => Ok(Taken::Slot(GetClaim { ring: self, position })),
             Found::Cell(cell) => Ok(Taken::Cell(CellLease { ring: self, cell })),
@@ -85,7 +106,12 @@ impl<M: RingMemory> Ring<M> {
     /// Anything but "the next message is there".
     #[cold]
     #[inline(never)]
-    fn claim_get_slow(&self, cursor: &mut Cursor, me: ParticipantId) -> Found {
+    fn claim_get_slow(
+        &self,
+        cursor: &mut Cursor,
+        me: ParticipantId,
+        before: &mut dyn FnMut() -> bool,
+    ) -> Found {
         loop {
             if let Some(cell) = self.settle(cursor, me) {
                 return Found::Cell(cell);
@@ -96,7 +122,7 @@ impl<M: RingMemory> Ring<M> {
                 fence::fence(SeqCst);
             }
             self.note_head(cursor);
-            match self.scan(cursor, me, closed) {
+            match self.scan(cursor, me, closed, before) {
                 // It came back too often: out of the way with it, and on.
                 Some(Found::Slot(position)) if self.dead_letters_after != 0 && self.bury_if_due(position) => {
                 }
@@ -143,7 +169,13 @@ impl<M: RingMemory> Ring<M> {
     }
 
     /// One walk from the cursor. `None`: a word that it went past has changed.
-    pub(super) fn scan(&self, cursor: &mut Cursor, me: ParticipantId, closed: bool) -> Option<Found> {
+    pub(super) fn scan(
+        &self,
+        cursor: &mut Cursor,
+        me: ParticipantId,
+        closed: bool,
+        before: &mut dyn FnMut() -> bool,
+    ) -> Option<Found> {
         let mut at = cursor.get;
         let mut writers = Writers::default();
         loop {
@@ -154,6 +186,9 @@ impl<M: RingMemory> Ring<M> {
                 SlotState::Full if theirs <= at => {
                     if writers.moved(self) {
                         return None;
+                    }
+                    if !before() {
+                        return Some(Found::Nothing(GetFail::Empty));
                     }
                     if !try_claim_get(word, seen, me) {
                         continue;

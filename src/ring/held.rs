@@ -39,6 +39,11 @@ impl<'q, M: RingMemory> Held<'q, M> {
         Ok(Self { taken, block })
     }
 
+    /// The message and its block, looked up before.
+    pub(super) fn of(taken: Taken<'q, M>, block: Option<BlockView<'q>>) -> Self {
+        Self { taken, block }
+    }
+
     /// The block, if the message lies in one.
     pub fn block(&self) -> Option<&BlockView<'q>> {
         self.block.as_ref()
@@ -54,12 +59,22 @@ impl<'q, M: RingMemory> Held<'q, M> {
 
     /// The message is consumed: the commit, then the memory.
     pub fn release(self) {
+        self.release_by(Taken::commit);
+    }
+
+    /// As [`release`](Self::release), telling nobody that a slot is free.
+    pub fn release_quietly(self) {
+        self.release_by(Taken::store_commit);
+    }
+
+    #[inline(always)]
+    fn release_by(self, commit: impl FnOnce(Taken<'q, M>)) {
         let Self { taken, block } = self;
         // The commit of a message in a block; killed from here on, a reaper does the rest.
         if let Some(block) = &block {
             block.mark_dying();
         }
-        taken.commit();
+        commit(taken);
         if let Some(block) = block {
             block.finish_free();
         }
@@ -81,7 +96,7 @@ unsafe impl<M: RingMemory> FrozenBytes for Held<'_, M> {
 }
 
 #[cold]
-fn lost(reference: u64) -> Error {
+pub(super) fn lost(reference: u64) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         "queue",

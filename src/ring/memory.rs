@@ -70,7 +70,7 @@ mod mapped {
         stride: usize,
         payload: usize,
         cell_stride: usize,
-        _body: B,
+        body: B,
     }
 
     // SAFETY: the pointers are into `B`'s memory, which may be used from any thread (its contract).
@@ -120,8 +120,13 @@ mod mapped {
                 stride: geometry.stride as usize,
                 payload: geometry.payload_offset() as usize,
                 cell_stride: geometry.cell_stride() as usize,
-                _body: body,
+                body,
             }
+        }
+
+        /// What keeps the memory.
+        pub fn body(&self) -> &B {
+            &self.body
         }
 
         /// The constant first line.

@@ -4,6 +4,9 @@
 pub mod blocks;
 mod cells;
 mod census;
+pub mod chain;
+#[cfg(not(loom))]
+pub mod clients;
 mod count;
 mod cursor;
 mod dead_letters;
@@ -14,6 +17,8 @@ mod get;
 pub mod handle;
 #[cfg(not(loom))]
 pub mod held;
+#[cfg(not(loom))]
+pub mod kept;
 mod look;
 mod memory;
 mod mpmc;
@@ -27,6 +32,7 @@ mod put;
 mod repair;
 #[cfg(not(loom))]
 pub mod rings;
+pub mod series;
 mod shape;
 mod slot;
 pub mod stream;
@@ -35,6 +41,7 @@ mod tests;
 
 pub use cells::{CellLease, Detaching};
 pub use census::Census;
+pub use count::Rest;
 pub use cursor::ClientCursor;
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;

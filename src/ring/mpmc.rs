@@ -94,6 +94,11 @@ impl<B: super::memory::Body> Ring<super::memory::Mapped<B>> {
         self.memory.header().max_message.load(Relaxed)
     }
 
+    /// What a chain of rings keeps of this one; the ring itself does not look at it.
+    pub fn header(&self) -> &crate::layout::ring::Header {
+        self.memory.header()
+    }
+
     /// What its users agree on.
     pub fn policy(&self) -> Policy {
         Policy::decode(self.memory.header().policy.load(Relaxed))
@@ -162,6 +167,21 @@ impl<M: RingMemory> Ring<M> {
         fence::heavy();
         self.not_empty().wake_all();
         self.not_full().wake_all();
+    }
+
+    /// Refuses further puts, and tells nobody: for a ring that another one follows, by whose words all sleep.
+    #[cold]
+    pub fn seal(&self) {
+        // SeqCst: pairs with the claim of a put, as in `close`.
+        self.memory.control().closed.store(1, SeqCst);
+    }
+
+    /// The number of the last repair, or other return of a message: a look at everything that began after this load
+    /// has seen all that came back before.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        // Acquire: pairs with `bump_epoch`.
+        self.memory.control().redeliver_epoch.load(Acquire)
     }
 
     /// [`close`](Self::close) was called. Never goes back.

@@ -26,7 +26,7 @@ impl<M: RingMemory> Ring<M> {
             loop {
                 self.note_epoch(cursor);
                 self.note_head(cursor);
-                if let Some(found) = self.scan(cursor, me, false) {
+                if let Some(found) = self.scan(cursor, me, false, &mut || true) {
                     return found;
                 }
             }

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::layout::ring::Geometry;
 use crate::ring::policy::Policy;
 use crate::ring::{Body, Mapped, Ring};
+use crate::sync::atomic::Ordering::Relaxed;
 
 // SAFETY: see the module.
 unsafe impl Body for ObjectRef {
@@ -81,6 +82,21 @@ pub fn create(
             ring.set_max_message(max_message);
             ring.set_policy(policy);
         });
+    })?;
+    answer.map(|()| object)
+}
+
+/// Creates an object with links whose body is a ring: a segment of a chain.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_segment(arena: &Arc<Arena>, kind: u32, geometry: &Geometry, number: u64) -> Result<ObjectRef> {
+    let len = Ring::<Mapped<Rented<'_>>>::body_len(geometry);
+    let mut answer = Ok(());
+    let object = arena.create_with_links(kind, 0, "segment", len, |ptr| {
+        let body = Rented { ptr, len, arena: PhantomData };
+        answer = Ring::init(body, geometry, true).map(|ring| ring.header().number.store(number, Relaxed));
     })?;
     answer.map(|()| object)
 }
