@@ -11,7 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +21,7 @@ use crate::layout::participant::{ParticipantSlot, SLOT_SIZE};
 use crate::layout::{MAX_PARTICIPANTS, PAGE, ParticipantId};
 use crate::region::check::{Checked, check};
 use crate::region::dead::{Dead, Recover};
+use crate::region::depot::{Depot, OpenDepot};
 use crate::region::geometry::Geometry;
 use crate::region::kernel::{BeaconKernel, Kernel};
 use crate::region::limit;
@@ -47,6 +48,8 @@ pub struct Region {
     me: Arc<WipedWord>,
     geometry: Geometry,
     id: u64,
+    /// Of regions whose users said so.
+    depot: OnceLock<Depot>,
     /// Read: a thread of this process that reserves or reaps. Write: the process leaves.
     leaving: RwLock<()>,
     /// Last: fields are dropped in this order.
@@ -153,7 +156,8 @@ impl Region {
     fn assemble(map: Mapping, memfd: OwnedFd, beacon: Beacon, geometry: Geometry, id: u64) -> Result<Self> {
         let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
         let (me, leaving) = (Arc::new(me), RwLock::new(()));
-        Ok(Self { map, memfd, beacon, me, geometry, id, leaving, _entry: Entry(id) })
+        let depot = OnceLock::new();
+        Ok(Self { map, memfd, beacon, me, geometry, id, depot, leaving, _entry: Entry(id) })
     }
 
     fn write_header(&self) {
@@ -195,6 +199,36 @@ impl Region {
     /// The beacon, to be passed to another process. **Never duplicate and close it in this process.**
     pub fn beacon(&self) -> BorrowedFd<'_> {
         self.beacon.as_fd()
+    }
+
+    /// Makes a depot, for a region that nobody else has yet. Where that fails there is none.
+    pub fn make_depot(&self) {
+        if let Ok(depot) = Depot::create() {
+            let _ = self.depot.set(depot); // there is one
+        }
+    }
+
+    /// The depot that the region was passed with, by its ends.
+    pub fn take_depot(&self, ends: [OwnedFd; 2]) {
+        let _ = self.depot.set(Depot::of(ends)); // this process has it
+    }
+
+    /// The depot, to be passed to another process, and to be counted.
+    pub fn depot(&self) -> Option<&Depot> {
+        self.depot.get()
+    }
+
+    /// The depot, for this thread alone; `None` if the region has none. Waits for others.
+    ///
+    /// # Errors
+    /// `Timeout` if another user is stopped. `Os`.
+    pub fn open_depot(&self) -> Result<Option<OpenDepot<'_>>> {
+        self.depot.get().map(|depot| depot.open(&self.beacon)).transpose()
+    }
+
+    /// The depot, if there is anything in it and nobody else is there right now.
+    pub fn try_open_depot(&self) -> Option<OpenDepot<'_>> {
+        self.depot.get().filter(|depot| !depot.is_empty())?.try_open(&self.beacon)
     }
 
     /// Bytes of chunks that the region may grow to.

@@ -13,6 +13,8 @@ pub mod word;
 #[cfg(not(loom))]
 pub mod check;
 #[cfg(not(loom))]
+pub mod depot;
+#[cfg(not(loom))]
 pub mod geometry;
 #[cfg(not(loom))]
 mod handle;
