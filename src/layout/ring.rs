@@ -52,7 +52,9 @@ pub struct Header {
     pub flags: AtomicU64,
     /// For the layer above: the longest message that is accepted.
     pub max_message: AtomicU64,
-    _spare: [AtomicU64; 3],
+    /// For the layer above, in a ring that carries no messages: how many fit where they are. Otherwise 0.
+    pub elsewhere: AtomicU64,
+    _spare: [AtomicU64; 2],
 }
 
 /// The line that every operation reads and nobody writes while nobody sleeps, closes or dies.

@@ -5,6 +5,7 @@ pub mod blocks;
 mod cells;
 mod count;
 mod cursor;
+mod elsewhere;
 #[cfg(not(loom))]
 pub mod frozen;
 mod get;
@@ -12,6 +13,8 @@ mod get;
 pub mod handle;
 #[cfg(not(loom))]
 pub mod held;
+#[cfg(not(loom))]
+pub mod kept;
 mod memory;
 mod mpmc;
 #[cfg(not(loom))]
@@ -30,6 +33,7 @@ mod tests;
 
 pub use cells::{CellLease, Detaching};
 pub use cursor::ClientCursor;
+pub use elsewhere::{Brought, Sent};
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;
 #[cfg(not(loom))]
