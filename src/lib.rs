@@ -130,7 +130,7 @@ pub use channel::{
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
     message::Message,
-    queue::{Lease, Queue, QueueBuilder},
+    queue::{Backend, Lease, Queue, QueueBuilder, QueueCapabilities},
 };
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};

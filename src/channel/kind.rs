@@ -16,3 +16,14 @@ pub(crate) const SEMAPHORE: u32 = 5;
 pub(crate) const CONDITION: u32 = 6;
 /// An event: the body is a `layout::event`.
 pub(crate) const EVENT: u32 = 7;
+/// A queue over a packet pipe: the body is a ring that carries no messages, see `ring/elsewhere.rs`.
+pub(crate) const PIPE_QUEUE: u32 = 12;
+/// The same over a pair of sockets.
+pub(crate) const SOCKET_QUEUE: u32 = 13;
+/// The same over a POSIX message queue.
+pub(crate) const MQ_QUEUE: u32 = 14;
+
+/// Whether messages of this kind of queue travel through the kernel.
+pub(crate) const fn is_kernel_queue(kind: u32) -> bool {
+    matches!(kind, PIPE_QUEUE | SOCKET_QUEUE | MQ_QUEUE)
+}

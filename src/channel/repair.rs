@@ -14,6 +14,7 @@ use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::sync::atomic::Ordering;
+use crate::sys::mqueue;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ impl Rings for Rooms {
 
     fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool) {
         match object.kind() {
-            kind::QUEUE => {
+            kind::QUEUE | kind::PIPE_QUEUE | kind::SOCKET_QUEUE | kind::MQ_QUEUE => {
                 if let Ok(ring) = ring_of(arena, object) {
                     ring.repair(who, still);
                 }
@@ -68,8 +69,11 @@ impl Rings for Rooms {
     }
 
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
-        if object.kind() == kind::SEMAPHORE {
-            repair_semaphore(arena, object, who);
+        match object.kind() {
+            kind::SEMAPHORE => repair_semaphore(arena, object, who),
+            // It may have been about to take its name away.
+            kind::MQ_QUEUE => mqueue::remove_leftover(),
+            _ => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{DEFAULT_CAPACITY, Queue};
+use super::{Backend, DEFAULT_CAPACITY, Queue, kernel};
 use crate::channel::domain::Arena;
 use crate::channel::message::Message;
 use crate::channel::{codec, kind};
@@ -23,11 +23,12 @@ use crate::ring::rings;
 #[derive(Debug)]
 #[must_use]
 pub struct QueueBuilder<T> {
-    capacity: usize,
-    max_message: Option<u64>,
+    pub(super) capacity: usize,
+    pub(super) max_message: Option<u64>,
     inline: Option<usize>,
-    strategy: WaitStrategy,
-    arena: Option<Arena>,
+    pub(super) strategy: WaitStrategy,
+    pub(super) arena: Option<Arena>,
+    pub(super) backend: Option<Backend>,
     value: PhantomData<fn(T) -> T>,
 }
 
@@ -47,17 +48,19 @@ impl<T: Message> QueueBuilder<T> {
             inline: None,
             strategy: WaitStrategy::default(),
             arena: None,
+            backend: None,
             value: PhantomData,
         }
     }
 
-    /// Messages that fit at least (0: 1024).
+    /// Messages that fit at least (0: 1024; of the kernel's queues as many as are usual, up to that).
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = messages;
         self
     }
 
-    /// Refuse messages above this many bytes (serialised) as `TooLarge`. Default: whatever the arena can hold.
+    /// Refuse messages above this many bytes (serialised) as `TooLarge`. Default: whatever the arena can hold. With another backend than the
+    /// ring it chooses what carries them: see [`Backend`].
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = Some(bytes);
         self
@@ -82,12 +85,27 @@ impl<T: Message> QueueBuilder<T> {
         self
     }
 
+    /// What carries the messages, instead of what `PROCESSING_QUEUE` says: see [`Backend`].
+    ///
+    /// Chosen here it is used, or building fails. Chosen by the environment, and missing on this system (the kernel, a sandbox or a container does
+    /// not have it), it is replaced by the ring, and the library says so once through `tracing`.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
     /// Creates the queue.
     ///
     /// # Errors
     ///
-    /// `OutOfMemory`, `Limit` (the arena is full), `InvalidInput` (a capacity beyond the format's 2^28), `Os`.
+    /// `OutOfMemory`, `Limit` (the arena is full; the kernel allows no queue of that capacity or message length: the error names the
+    /// limit, and where it is set), `InvalidInput` (a capacity beyond the format's 2^28; an unknown backend in
+    /// `PROCESSING_QUEUE`), `Unsupported` (the chosen backend is missing on this system), `Timeout` (of a kernel's queue: another process of the
+    /// arena is stopped while it makes or opens one), `Os`.
     pub fn build(self) -> Result<Queue<T>> {
+        if let Some(queue) = kernel::build(&self)? {
+            return Ok(queue);
+        }
         let capacity = if self.capacity == 0 { DEFAULT_CAPACITY } else { self.capacity };
         if capacity > MAX_CAPACITY as usize {
             return Err(Error::new(

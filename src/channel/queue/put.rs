@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::kernel::no_handles;
 use super::{Memory, Queue, Shared};
 use crate::channel::domain::deadline_in;
 use crate::channel::errors::PutError;
@@ -52,7 +53,10 @@ impl<T: Message> Queue<T> {
     #[inline]
     fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         match plain_bytes(value) {
-            Some(bytes) if bytes.len() <= self.shared.plain_room => self.put_bytes(bytes, limits),
+            // Nothing is less than no room: values without a size go the long way, where backends part.
+            Some(bytes) if size_of::<T>() != 0 && bytes.len() <= self.shared.plain_room => {
+                self.put_bytes(bytes, limits)
+            }
             _ => self.put_encoded(value, limits),
         }
     }
@@ -64,6 +68,12 @@ impl<T: Message> Queue<T> {
             let children = scope.take();
             if bytes.len() as u64 > self.shared.max_message {
                 return Err(PutError::TooLarge { len: bytes.len() as u64, max: self.shared.max_message });
+            }
+            if let Some(kernel) = &self.shared.kernel {
+                if !children.is_empty() {
+                    return Err(no_handles(kernel));
+                }
+                return self.put_to_kernel(kernel, bytes, limits);
             }
             if children.is_empty() && bytes.len() <= self.shared.ring.room() {
                 return self.put_bytes(bytes, limits);
