@@ -129,8 +129,12 @@ pub use channel::{
     connection::{Connection, Receiver, Sender, pipe, pipe_in},
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
+    many_errors::{PutManyError, SendManyError},
     message::Message,
-    queue::{Backend, Lease, Queue, QueueBuilder, QueueCapabilities},
+    queue::{
+        Backend, CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueCapabilities,
+        QueueHolder, QueueStats, Reservation,
+    },
 };
 pub use child_failed::ChildFailed;
 pub use error::{Error, ErrorKind, Result};
@@ -150,6 +154,7 @@ pub use process::{
     Builder, Cargo, JoinHandle, Process, ProcessBuilder, Report, StartMethod, Target, Task, active_children,
     cpu_count, current_process, freeze_support, spawn,
 };
+pub use ring::policy::WhenFull;
 pub use rkyv;
 
 #[cfg(all(not(loom), feature = "internals"))]

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use processing::rkyv::rancor::{Fallible, Source};
 use processing::rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
 use processing::rkyv::{Archive, Deserialize, Place, Serialize};
-use processing::{Arena, Backend, ErrorKind, Message, Process, Queue, QueueBuilder, StartMethod};
+use processing::{
+    Arena, Backend, ErrorKind, Message, Process, Producer, Queue, QueueBuilder, StartMethod, WhenFull,
+};
 
 const ALL: [Backend; 3] = [Backend::Ring, Backend::Pipe, Backend::PosixMq];
 
@@ -149,6 +151,110 @@ fn another_type_is_refused() {
         }
         sent.put(&7).expect("it works as before");
         assert_eq!(sent.get().expect("get"), 7);
+    }
+}
+
+// ---- what else a queue can do ----
+
+fn each(f: impl Fn(QueueBuilder<Vec<u8>>)) {
+    for (backend, longest) in
+        [(Backend::Ring, 4096), (Backend::Pipe, 4096), (Backend::Pipe, 8192), (Backend::PosixMq, 256)]
+    {
+        f(Queue::builder().capacity(4).max_message(longest).backend(backend));
+    }
+}
+
+#[test]
+fn batches_and_reservations_and_numbers() {
+    each(|builder| {
+        let q = builder.build().expect("queue");
+        let messages: Vec<Vec<u8>> = (0..4).map(|n| vec![n; usize::from(n) * 50]).collect();
+        q.put_many(&messages).expect("room");
+        assert_eq!((q.stats().capacity, q.stats().depth), (q.capacity(), q.len()), "{q:?}");
+        assert_eq!(q.get_many(9).expect("there"), messages);
+        assert!(q.try_get_many(9).is_err_and(|e| e.is_empty()));
+        let put = q.try_put_many(&vec![vec![7]; 2000]).expect("some");
+        assert!(put >= q.capacity() && put < 2000, "{put} in {q:?}");
+        assert_eq!(q.get_many(5000).expect("there").len(), put);
+        let mut room = q.reserve(200).expect("room");
+        room.serialize(&vec![9; 100]).expect("fits");
+        room.commit().expect("put");
+        let mut room = q.reserve_bytes(60).expect("room");
+        room.fill(8);
+        room.commit().expect("put");
+        assert_eq!(q.get_many(9).expect("there"), [vec![9; 100], vec![8; 60]]);
+        assert!(q.dead_letters().expect("none").is_empty());
+        assert!(q.take_dead_letter().expect("none").is_none());
+    });
+    for backend in ALL {
+        let q = Queue::<u64>::builder().capacity(4).backend(backend).build().expect("queue");
+        q.put_many(&[1, 2, 3]).expect("room");
+        let mut room = q.reserve(8).expect("room");
+        room.serialize(&4).expect("fits");
+        room.commit().expect("put");
+        assert_eq!(q.get_many(9).expect("there"), [1, 2, 3, 4]);
+        assert!(q.reserve(8 << 20).is_err_and(|e| e.is_too_large()));
+    }
+}
+
+#[test]
+fn what_happens_when_full_is_the_same() {
+    for backend in ALL {
+        let of = |when| {
+            Queue::<u64>::builder().capacity(2).backend(backend).when_full(when).build().expect("queue")
+        };
+        let q = of(WhenFull::Fail);
+        q.put_many(&[1, 2]).expect("room");
+        assert!(q.put(&3).is_err_and(|e| e.is_full()));
+        let q = of(WhenFull::DropOldest);
+        q.put_many(&[1, 2, 3]).expect("put");
+        q.put(&4).expect("put");
+        assert_eq!(q.stats().dropped, 2);
+        assert_eq!(q.get_many(9).expect("there"), [3, 4]);
+    }
+    each(|builder| {
+        let q = builder.when_full(WhenFull::DropOldest).build().expect("queue");
+        for n in 0..250 {
+            q.put(&vec![n; 100]).expect("put");
+        }
+        let left = q.get_many(500).expect("there");
+        assert!(left.len() >= 4 && left.len() < 250 && left.last() == Some(&vec![249; 100]));
+        assert_eq!(q.stats().dropped as usize, 250 - left.len());
+    });
+}
+
+#[test]
+fn dead_letters_are_the_rings() {
+    Queue::<u64>::builder().backend(Backend::Ring).dead_letters_after(2).build().expect("queue");
+    for backend in [Backend::Pipe, Backend::PosixMq] {
+        let builder = Queue::<u64>::builder().capacity(2).backend(backend).dead_letters_after(2);
+        refused(
+            builder,
+            ErrorKind::Unsupported,
+            &["dead letters", &format!("backend {backend}"), "use the ring"],
+        );
+    }
+}
+
+fn put_some(producer: Producer<u64>) {
+    producer.put_many(&[1, 2, 3]).expect("room");
+}
+
+#[test]
+fn halves_close_what_the_kernel_carries() {
+    for backend in ALL {
+        let builder = || Queue::<u64>::builder().capacity(4).backend(backend);
+        let (producer, consumer) = builder().build_halves().expect("halves");
+        let process = Process::new(put_some, (producer,)).start().expect("start");
+        let mut all = Vec::new();
+        while let Ok(message) = consumer.get() {
+            all.push(message);
+        }
+        assert_eq!(all, [1, 2, 3]);
+        process.join().expect("join");
+        let (producer, consumer) = builder().build_halves().expect("halves");
+        drop(consumer);
+        assert!(producer.put(&1).is_err_and(|e| e.is_closed()));
     }
 }
 

@@ -22,7 +22,9 @@ const KEYS: [&str; 13] = [
     "cores",
 ];
 const TAIL: [&str; 3] = ["p50", "p99", "p999"];
-const SHARE: &str = "share";
+const PEER_TAIL: [&str; 3] = ["peer_p50", "peer_p99", "peer_p999"];
+/// What only some rows have, besides the tails.
+const MORE: [&str; 2] = ["share", "every_ns"];
 
 /// Runs the rows as short as can be.
 fn speed(rows: &str) -> Outcome {
@@ -38,7 +40,8 @@ fn checked(line: &str) -> Result<Map<String, Value>, String> {
     let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let keys: BTreeSet<&str> = object.keys().map(String::as_str).collect();
     let all = BTreeSet::from(KEYS);
-    if !keys.is_superset(&all) || keys.difference(&all).any(|key| !TAIL.contains(key) && *key != SHARE) {
+    let known = |key: &str| TAIL.contains(&key) || PEER_TAIL.contains(&key) || MORE.contains(&key);
+    if !keys.is_superset(&all) || keys.difference(&all).any(|key| !known(key)) {
         return Err(format!("keys {keys:?}"));
     }
     ordered(&object, ["ours_min", "ours_ns", "ours_max"])?;
@@ -153,15 +156,46 @@ mod ours {
     use super::*;
 
     /// A row and the peer that its goal names, where it is a row of this program.
-    const GOALS: [(&str, &str); 7] = [
+    const GOALS: [(&str, &str); 9] = [
         ("connection.rtt.busy.8b", "raw.two_line"),
         ("connection.rtt.busy.56b", "raw.two_line"),
         ("connection.rtt.asleep.8b", "raw.futex"),
         ("connection.rtt.one_core.8b", "raw.pipe.one_core"),
         ("connection.rtt.crowded.8b", "raw.pipe.crowded"),
         ("queue.stream.256b.1x1", "raw.spsc_copy"),
+        ("queue.stream.4k.1x1", "raw.line_copy"),
+        ("queue.stream.1m.1x1", "raw.line_copy"),
         ("process.fork_server.start_join", "raw.fork"),
     ];
+
+    #[test]
+    fn round_trips_have_tails_on_both_sides() {
+        if !has_two_cores() {
+            return;
+        }
+        let outcome = speed("connection.rtt.asleep.8b");
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let lines = lines(&outcome);
+        assert!(lines.iter().any(|line| line["peer"].is_string()), "{}", outcome.stdout);
+        for line in lines {
+            ordered(&line, TAIL).unwrap();
+            ordered(&line, PEER_TAIL).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_open_loop_says_its_schedule() {
+        if !has_two_cores() {
+            return;
+        }
+        let outcome = speed("queue.open_loop.*");
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert_eq!(names(&outcome), ["queue.open_loop.8b", "queue.open_loop.256b"]);
+        for line in lines(&outcome) {
+            ordered(&line, TAIL).unwrap();
+            assert!(line["every_ns"].as_f64().is_some_and(|every| every > 0.0), "{}", outcome.stdout);
+        }
+    }
 
     #[test]
     fn each_goal_has_its_pair() {

@@ -47,6 +47,8 @@ enum Getting {
     Fill,
     Hold,
     FreeSlot,
+    /// Buried: the last step.
+    LayDown,
     /// Leased in a cell.
     CommitCell,
     FreeCell,
@@ -76,6 +78,8 @@ struct Consumer {
     news: bool,
     /// It must look at the cells.
     pending: bool,
+    /// What it claimed came back too often.
+    burying: bool,
     alive: bool,
     reaped: bool,
     lives: u8,
@@ -123,6 +127,8 @@ struct State {
     reaper_kills: u8,
     helps: u8,
     closed: bool,
+    /// A message that came back so often is a dead letter; 0: never.
+    letters_after: u8,
     published: u8,
     consumed: u8,
     wrong: Option<&'static str>,
@@ -152,6 +158,25 @@ impl State {
 
     fn incarnation(&self, id: u16) -> u8 {
         if id == PRODUCER { 1 } else { self.consumers[id as usize - 1].lives }
+    }
+
+    fn is_due(&self, redeliveries: u8) -> bool {
+        self.letters_after != 0 && redeliveries >= self.letters_after
+    }
+
+    fn is_letter(&self, cell: &LeaseCell) -> bool {
+        cell.word.state() == CellState::Orphan && self.is_due(cell.word.redeliveries())
+    }
+
+    /// The messages that are dead letters.
+    fn letters(&self) -> u8 {
+        self.cells.iter().filter(|cell| self.is_letter(cell)).fold(0, |all, cell| all | 1 << cell.ticket)
+    }
+
+    /// The messages that wait in slots.
+    fn waiting(&self) -> u8 {
+        let full = self.slots.iter().enumerate().filter(|(_, word)| word.state() == SlotState::Full);
+        full.fold(0, |all, (i, word)| all | 1 << (word.lap() * SLOTS + i as u64))
     }
 
     /// The commit: the block's own word.
@@ -258,8 +283,9 @@ impl Protocol {
                 (it.pending, it.at) = (false, Getting::Look);
             }),
             Getting::Scan(cell) => emit("look at cell", &|next, it| {
+                let letter = next.is_letter(&next.cells[cell]) && !mutant::on("mpmc.dead_letters_adopted");
                 let seen = &mut next.cells[cell];
-                if seen.word.state() == CellState::Orphan {
+                if seen.word.state() == CellState::Orphan && !letter {
                     seen.word = seen.word.adopted(me);
                     (it.ticket, it.cell, it.at) = (seen.ticket, cell, Getting::CommitCell);
                     if mutant::on("mpmc.settled_by_adoption") {
@@ -278,7 +304,8 @@ impl Protocol {
                     next.cells[cell].word = next.cells[cell].word.reserved(me);
                     (it.cell, it.at) = (cell, Getting::Fill);
                 }
-                None => it.at = Getting::CommitSlot,
+                // A dead letter without a cell is delivered once more.
+                None => (it.at, it.burying) = (Getting::CommitSlot, false),
             }),
             Getting::Fill => emit("fill", &|next, it| {
                 next.cells[it.cell].ticket = it.ticket;
@@ -287,18 +314,33 @@ impl Protocol {
             Getting::Hold => emit("HELD", &|next, it| {
                 let count = next.slots[slot].redeliveries();
                 next.cells[it.cell].word = next.cells[it.cell].word.held(count);
-                it.at =
-                    if mutant::on("mpmc.slot_before_cell") { Getting::CommitCell } else { Getting::FreeSlot };
+                it.at = match () {
+                    _ if it.burying && mutant::on("mpmc.laid_down_first") => Getting::LayDown,
+                    _ if mutant::on("mpmc.slot_before_cell") => in_cell(it),
+                    _ => Getting::FreeSlot,
+                };
             }),
             Getting::FreeSlot => emit("slot = E", &|next, it| {
                 next.slots[slot] = empty(it.ticket + SLOTS);
-                it.at = if mutant::on("mpmc.slot_before_cell") { Getting::Hold } else { Getting::CommitCell };
+                it.at = match () {
+                    _ if mutant::on("mpmc.slot_before_cell") => Getting::Hold,
+                    _ if it.burying && mutant::on("mpmc.laid_down_first") => Getting::Look,
+                    _ => in_cell(it),
+                };
+            }),
+            Getting::LayDown => emit("cell = ORPHAN", &|next, it| {
+                let word = &mut next.cells[it.cell].word;
+                let afresh = mutant::on("mpmc.laid_down_afresh");
+                *word = if afresh { word.held(0).orphaned() } else { word.laid_down() };
+                it.at = if mutant::on("mpmc.laid_down_first") { Getting::FreeSlot } else { Getting::Look };
             }),
             Getting::CommitCell => emit("own = DYING", &|next, it| {
                 let word = next.cells[it.cell].word;
                 if word.state() != CellState::Held || word.owner() != me {
                     next.wrong = Some("a living lease was robbed");
                 }
+                let due = next.is_due(word.redeliveries());
+                next.wrong = next.wrong.or(due.then_some("a dead letter was delivered"));
                 next.commit(it.ticket, me);
                 it.at = Getting::FreeCell;
             }),
@@ -333,6 +375,7 @@ impl Protocol {
                 it.at = match () {
                     _ if at == next.cells.len() => self.after_cells(),
                     _ if next.cells[at].word.state() == CellState::Free => Getting::CellsIdle(at + 1),
+                    _ if next.is_letter(&next.cells[at]) => Getting::CellsIdle(at + 1),
                     _ => Getting::Look,
                 };
                 see_closed(next, it);
@@ -345,9 +388,10 @@ impl Protocol {
         let full = (0..SLOTS).filter(|&i| state.slots[i as usize].state() == SlotState::Full);
         match full.min_by_key(|&i| state.slots[i as usize].lap() * SLOTS + i) {
             Some(i) => emit("take", &|next, it| {
-                let word = &mut next.slots[i as usize];
+                let word = next.slots[i as usize];
                 it.ticket = word.lap() * SLOTS + i;
-                *word = word.reading(me);
+                it.burying = next.is_due(word.redeliveries());
+                next.slots[i as usize] = word.reading(me);
                 it.at = Getting::Detach;
             }),
             None if state.closed => emit("closed?", &|_, it| {
@@ -536,8 +580,14 @@ impl Protocol {
     }
 }
 
+/// What follows when the message is in its cell.
+fn in_cell(consumer: &Consumer) -> Getting {
+    if consumer.burying { Getting::LayDown } else { Getting::CommitCell }
+}
+
 fn see_closed(state: &mut State, consumer: &Consumer) {
-    if consumer.at == Getting::SawClosed && state.published & !state.consumed != 0 {
+    let left = state.published & !state.consumed & !state.letters();
+    if consumer.at == Getting::SawClosed && left != 0 {
         state.wrong = Some("closed although a message is not consumed");
     }
 }
@@ -554,19 +604,23 @@ impl System for Protocol {
     }
 
     fn wrong(&self, state: &State) -> Option<String> {
-        state.wrong.map(str::to_owned)
+        let twice = state.letters() & (state.consumed | state.waiting()) != 0;
+        twice.then(|| "a dead letter is elsewhere as well".into()).or(state.wrong.map(str::to_owned))
     }
 
     fn stuck(&self, state: &State) -> Option<String> {
         if !state.consumers.iter().any(|consumer| consumer.alive) {
             return None;
         }
-        if state.published & !state.consumed != 0 && !self.closes {
+        let letters = state.letters();
+        if state.published & !state.consumed & !letters != 0 && !self.closes {
             return Some("lost".into());
         }
-        let cell = state.cells.iter().any(|cell| cell.word.state() != CellState::Free);
+        let cell =
+            state.cells.iter().any(|cell| cell.word.state() != CellState::Free && !state.is_letter(cell));
         let slot = state.slots.iter().any(|word| word.state() != SlotState::Empty);
-        let block = state.own.iter().any(|own| *own != Own::Free);
+        let kept = |ticket: usize| if letters >> ticket & 1 != 0 { Own::Sent } else { Own::Free };
+        let block = state.own.iter().enumerate().any(|(ticket, own)| *own != kept(ticket));
         ((cell || slot || block) && !self.closes).then(|| "leaked".into())
     }
 }
@@ -577,6 +631,7 @@ const NEW: Consumer = Consumer {
     cell: 0,
     news: false,
     pending: true,
+    burying: false,
     alive: true,
     reaped: false,
     lives: 1,
@@ -594,6 +649,7 @@ fn start(cells: usize, messages: usize, kills: u8, reaper_kills: u8) -> State {
         reaper_kills,
         helps: 1,
         closed: false,
+        letters_after: 0,
         published: 0,
         consumed: 0,
         wrong: None,
@@ -640,4 +696,19 @@ fn two_orphans() {
     state.published = 3;
     state.consumers[1] = Consumer { alive: false, reaped: true, lives: 0, ..NEW };
     run(false, state);
+}
+
+// One death makes a message due; another is that of who buries it, of who was to have it, or of the reaper.
+#[test]
+fn letters() {
+    let starts =
+        [(1, start(1, 1, 2, 0)), (1, start(1, 2, 1, 0)), (1, start(1, 1, 1, 1)), (2, start(1, 1, 2, 0))];
+    for (letters_after, start) in starts {
+        run(false, State { letters_after, ..start });
+    }
+}
+
+#[test]
+fn letters_while_closing() {
+    run(true, State { letters_after: 1, ..start(1, 1, 2, 0) });
 }

@@ -92,10 +92,21 @@ type Queue = Arc<Ring<Memory>>;
 
 /// Hints are stored at every ticket where a model is about them, never otherwise.
 fn queue(capacity: u32, cells: u32, hints: bool) -> Queue {
+    Arc::new(ring(capacity, cells, hints))
+}
+
+/// A message that came back once is a dead letter.
+fn letter_queue(capacity: u32, cells: u32) -> Queue {
+    let mut ring = ring(capacity, cells, false);
+    ring.set_dead_letters_after(1);
+    Arc::new(ring)
+}
+
+fn ring(capacity: u32, cells: u32, hints: bool) -> Ring<Memory> {
     let places = |count| (0..count).map(|_| Place::default()).collect();
     let memory = Memory { slots: places(capacity), cells: places(cells), ..Memory::default() };
     let period = if hints { 1 } else { 1 << 40 };
-    Arc::new(Ring::with_hint_period(memory, &Geometry::fixed(capacity, 8, cells), period))
+    Ring::with_hint_period(memory, &Geometry::fixed(capacity, 8, cells), period)
 }
 
 struct Client {
@@ -992,4 +1003,62 @@ fn m5_put_back_wakes() {
             assert_eq!(sleeper.join().unwrap(), Get::Done(1));
         });
     }
+}
+
+// The last lease of a closed ring becomes a dead letter while a consumer goes to sleep: it must see the end.
+#[test]
+fn n_letter_at_the_end() {
+    for detached in [false, true] {
+        model(2, move || {
+            let ring = letter_queue(1, 1);
+            put(&ring, &client(7), 1);
+            let holder = client(1);
+            let claim = ring.claim_get(&holder.cursor, holder.id).ok().unwrap();
+            let taken = if detached { claim.detach() } else { claim };
+            let theirs = ring.clone();
+            let sleeper = thread::spawn(move || get_asleep(&theirs, &client(2)));
+            ring.close();
+            taken.put_back();
+            assert_eq!(sleeper.join().unwrap(), Get::Closed);
+            assert_eq!(letters(&ring, 3), [1]);
+        });
+    }
+}
+
+/// Takes all dead letters.
+fn letters(ring: &Ring<Memory>, me: u16) -> Vec<u64> {
+    ring.bury_all(me);
+    let leases = ring.claim_dead_letters(me);
+    leases
+        .map(|lease| {
+            let taken = Taken::Cell(lease);
+            let value = value_of(ring, &taken);
+            finish(taken);
+            value
+        })
+        .collect()
+}
+
+// What is due in a slot is buried by one of two consumers while a third looks for dead letters: nobody gets it as a message,
+// and it is a dead letter once.
+#[test]
+fn n2_burying() {
+    model(2, || {
+        let ring = letter_queue(2, 2);
+        put(&ring, &client(7), 1);
+        drop(ring.claim_get(&client(7).cursor, 7));
+        put(&ring, &client(7), 2);
+        let theirs = ring.clone();
+        let other = thread::spawn(move || got(&theirs, &client(1)));
+        let theirs = ring.clone();
+        let looker = thread::spawn(move || letters(&theirs, 3));
+        let first = got(&ring, &client(2));
+        let second = other.join().unwrap();
+        let mut all: Vec<_> = [first, second].into_iter().flatten().collect();
+        let mut found = looker.join().unwrap();
+        drain(&ring, &client(2), &mut all);
+        found.extend(letters(&ring, 3));
+        assert_eq!((all, found), (vec![2], vec![1]));
+        usable(&ring, &client(2));
+    });
 }

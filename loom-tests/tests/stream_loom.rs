@@ -9,7 +9,9 @@ use processing::layout::stream::{EndWords, Line, RxHeader, TxHeader};
 use processing::prim::limits::{Limits, WaitEnd};
 use processing::prim::park::{self, Bell, Sleeper};
 use processing::prim::spin::Spinner;
-use processing::ring::stream::{Next, RecvEnd, RxMemory, SendEnd, StreamRx, StreamTx, TrySend, TxMemory};
+use processing::ring::stream::{
+    Batch, Next, RecvEnd, RxMemory, SendEnd, StreamRx, StreamTx, TrySend, TxMemory,
+};
 use processing::sync::atomic::{AtomicU32, Ordering};
 
 struct TxRoom {
@@ -391,5 +393,66 @@ fn park_against_publish() {
         let closed = || park::is_closed(&waker.state);
         asleep.wait(&sleeper, &waker.event, &Limits::NONE, &spinner, closed, || false);
         publisher.join().unwrap();
+    });
+}
+
+/// So many messages of eight bytes by one call, or by as many as a full ring makes necessary.
+fn batches(lines: usize, count: usize, writer: Wait, reader: Wait) {
+    loom::model(move || {
+        let (tx, rx) = rooms(lines);
+        let (mut sender, receiver) = ends(&tx, &rx);
+        let lens = vec![8; count];
+        let thread = thread::spawn(move || {
+            let messages: Vec<_> = (0..count).map(|number| message(number, 8)).collect();
+            let batch = Batch { tag: 7, len: 8, count, message: |n: usize| &messages[n][..] };
+            match writer {
+                Wait::Asleep => {
+                    let sent = sender.send_many(&batch, 0, &Limits::NONE, &Spinner::default(), || false);
+                    assert_eq!(sent, (count, Ok(())));
+                }
+                Wait::Yield => {
+                    let mut next = 0;
+                    while next < count {
+                        let (to, end) = sender.try_send_many(&batch, next);
+                        assert!(end == Ok(()) && to == count || end == Err(TrySend::Full), "{to} {end:?}");
+                        next = to;
+                        thread::yield_now();
+                    }
+                }
+            }
+            sender.close();
+        });
+        receive_all(receiver, &lens, reader);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_batch_in_one_line() {
+    batches(2, 3, Wait::Yield, Wait::Yield);
+}
+
+#[test]
+fn a_batch_over_two_lines() {
+    batches(2, 9, Wait::Yield, Wait::Yield);
+}
+
+/// Without the close, which would wake the reader as well.
+#[test]
+fn a_batch_wakes_a_sleeping_reader() {
+    loom::model(|| {
+        let (tx, rx) = rooms(2);
+        let (mut sender, mut receiver) = ends(&tx, &rx);
+        let writer = thread::spawn(move || {
+            let messages = [message(0, 8), message(1, 8)];
+            let batch = Batch { tag: 7, len: 8, count: 2, message: |n: usize| &messages[n][..] };
+            assert_eq!(sender.try_send_many(&batch, 0), (2, Ok(())));
+            sender
+        });
+        for number in 0..2 {
+            let got = receiver.recv_vec(&Limits::NONE, &Spinner::default(), || false);
+            assert_eq!(got, Ok((7, message(number, 8))));
+        }
+        writer.join().unwrap();
     });
 }

@@ -296,6 +296,15 @@ impl<'a> Block<'a> {
         self.len() == 0
     }
 
+    /// From now on the content is the first `len` bytes. Has no effect if there are not more.
+    #[inline]
+    pub fn truncate(&self, len: u64) {
+        if len < self.len() {
+            // Relaxed: PRIVATE(me), and published with the block.
+            self.view.header.len.store(len, Relaxed);
+        }
+    }
+
     /// The bytes are known to be zero.
     pub(super) fn is_zero(&self) -> bool {
         // A small block's first life is in the zeros of a fresh chunk, unless that served as a run before.

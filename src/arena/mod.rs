@@ -75,6 +75,9 @@
 //! create: 1. entry FREE -> INIT(me). 2. body: PRIVATE(me), filled. 3. entry names the body. 4. body := BODY. 5. my reference is added. 6. LIVE. The reaper: INIT(d) with a reference -> LIVE
 //! (and dropped soon after with all that d held), without -> DYING(d).
 //!
+//! A *holder* is an object whose body has no bytes and one child, the object that it holds. Who tears it down tells the layer above first ([`Rings::holder_gone`]), while
+//! that object still lives; killed before the body is DYING, the next one tells it again.
+//!
 //! # Repair
 //!
 //! The reaper of d is exclusive and alive, or adopted by another; helpers (callers that a word of d blocks while d's

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 
 use super::count::{self, Book, Outcome};
 use super::handle::lock;
-use super::{Arena, BlockView, own};
+use super::{Arena, Block, BlockView, own};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::block::{BlockRef, OwnState};
 use crate::layout::object::{CountWord, NAME, ObjectEntry, ObjectId, ObjectState, ObjectWord};
@@ -190,7 +190,6 @@ impl Arena {
         body_len: u64,
         init: impl FnOnce(*mut u8),
     ) -> Result<ObjectRef> {
-        let me = self.me()?;
         let body = self.alloc(body_len, 0)?;
         if !body.is_zero() {
             kill::point();
@@ -200,6 +199,38 @@ impl Arena {
         kill::point();
         init(body.ptr());
         // From here on nothing of a caller's runs that could panic.
+        self.name_object(kind, type_hash, name, body)
+    }
+
+    /// Creates an object without content, which holds a counted reference to `target` for as long as it lives. When its last reference
+    /// goes, whoever had it, [`Rings::holder_gone`](super::Rings::holder_gone) is told; then the reference to `target` goes, too.
+    ///
+    /// Killed in it: nothing is left of the object.
+    ///
+    /// # Errors
+    /// As for [`create_object`](Self::create_object); `Limit` if `target` has too many references.
+    pub fn create_holder(
+        self: &Arc<Self>,
+        kind: u32,
+        type_hash: u64,
+        name: &str,
+        target: &ObjectRef,
+    ) -> Result<ObjectRef> {
+        let body = self.alloc(0, 1)?;
+        body.add_child(0, target)?;
+        self.name_object(kind, type_hash, name, body)
+    }
+
+    /// An object with this body.
+    fn name_object(
+        self: &Arc<Self>,
+        kind: u32,
+        type_hash: u64,
+        name: &str,
+        body: Block<'_>,
+    ) -> Result<ObjectRef> {
+        let me = self.me()?;
+        let body_len = body.len();
         let (id, entry) = self.claim_entry(me)?;
         entry.kind.store(u64::from(kind) | u64::from(me) << 48, Relaxed);
         entry.type_hash.store(type_hash, Relaxed);
@@ -255,6 +286,12 @@ impl Arena {
     /// A reference that this process holds already, if it does.
     pub fn attached(&self, id: ObjectId) -> Option<ObjectRef> {
         lock(&self.table).held.get(&id).and_then(Weak::upgrade).map(ObjectRef)
+    }
+
+    /// The participants that hold a reference to an object just now. Cost: a look at all their references.
+    pub fn holders(&self, id: ObjectId) -> Vec<ParticipantId> {
+        let present = self.region.participants().map(|participant| participant.id);
+        present.filter(|who| self.held_by(*who).any(|held| held == id)).collect()
     }
 
     /// Every reference that this process holds.
@@ -403,6 +440,10 @@ impl Arena {
         });
         if let (Some(body), Some(view)) = (body, self.object_view(id)) {
             self.rings.messages(self, &view, &mut |block| self.take_message(block, who, work));
+            // Before the body is DYING: killed until then, this is done again.
+            if let Some(target) = body.child(0).and_then(|target| self.object_view(target)) {
+                self.rings.holder_gone(self, &view, &target);
+            }
             own::dying(body.header(), body.own(), who);
             self.bury(body, who, Some(work));
         }

@@ -34,6 +34,11 @@ pub trait Rings: Sync {
         let _ = (arena, object, who);
     }
 
+    /// Nobody holds `holder` any more, which was [made](Arena::create_holder) to hold `target`. `target` lives until this returns.
+    fn holder_gone(&self, arena: &Arena, holder: &ObjectView, target: &ObjectView) {
+        let _ = (arena, holder, target);
+    }
+
     /// Every block that a slot or a lease cell names, whatever its state but empty. At teardown nobody else
     /// uses the object; `fsck` asks at rest.
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64));

@@ -11,6 +11,7 @@ use rkyv::api::high::to_bytes_in_with_alloc;
 use rkyv::rancor;
 use rkyv::ser::allocator::Arena;
 
+use super::in_place::InPlace;
 use super::message::{Buffer, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::plain::plain_value;
@@ -46,14 +47,35 @@ pub(crate) fn encode<T: Message, R>(value: &T, f: impl FnOnce(&[u8]) -> R) -> Re
     let Scratch { mut buffer, mut arena } = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
     buffer.clear();
     let bytes = to_bytes_in_with_alloc::<_, _, rancor::Error>(value, buffer, arena.acquire());
-    let buffer = bytes.map_err(|cause| {
-        Error::new(ErrorKind::InvalidInput, type_name::<T>(), format!("cannot be serialised: {cause}"))
-    })?;
+    let buffer = bytes.map_err(|cause| unserialisable::<T>(&cause))?;
     let answer = f(&buffer);
     if buffer.capacity() <= KEEP && arena.shrink() <= KEEP {
         let _ = SCRATCH.try_with(|scratch| scratch.set(Some(Scratch { buffer, arena })));
     }
     Ok(answer)
+}
+
+/// Serialises `value` into `room`, which is aligned to 16: the length of its archive, or `None` if there is not so much room. What is in
+/// the room otherwise is undefined.
+pub(crate) fn encode_into<T: Message>(value: &T, room: &mut [u8]) -> Result<Option<usize>> {
+    const { Alignment::<T>::FITS };
+    let Scratch { buffer, mut arena } = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    let (used, most) = (Cell::new(0), room.len());
+    let writer = InPlace::new(room, &used);
+    let end = to_bytes_in_with_alloc::<_, _, rancor::Error>(value, writer, arena.acquire()).map(|_| ());
+    if arena.shrink() <= KEEP {
+        let _ = SCRATCH.try_with(|scratch| scratch.set(Some(Scratch { buffer, arena })));
+    }
+    match end {
+        Ok(()) => Ok(Some(used.get())),
+        Err(_) if used.get() > most => Ok(None),
+        Err(cause) => Err(unserialisable::<T>(&cause)),
+    }
+}
+
+#[cold]
+fn unserialisable<T>(cause: &rancor::Error) -> Error {
+    Error::new(ErrorKind::InvalidInput, type_name::<T>(), format!("cannot be serialised: {cause}"))
 }
 
 /// Validates `bytes` and reads them in place.

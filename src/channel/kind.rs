@@ -27,3 +27,5 @@ pub(crate) const MQ_QUEUE: u32 = 14;
 pub(crate) const fn is_kernel_queue(kind: u32) -> bool {
     matches!(kind, PIPE_QUEUE | SOCKET_QUEUE | MQ_QUEUE)
 }
+/// All handles of one half of a queue, its producers or its consumers, as long as there are any: it holds the queue and has no body.
+pub(crate) const HALF: u32 = 20;

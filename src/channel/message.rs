@@ -7,6 +7,9 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
 
+#[doc(hidden)]
+pub use super::in_place::InPlace;
+
 /// The writer that messages are serialised into.
 #[doc(hidden)]
 pub type Buffer = AlignedVec<16>;
@@ -45,6 +48,7 @@ pub trait Message:
         Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
                       + Deserialize<Self, HighDeserializer<rancor::Error>>,
     > + for<'a> Serialize<HighSerializer<Buffer, ArenaHandle<'a>, rancor::Error>>
+    + for<'a> Serialize<HighSerializer<InPlace<'a>, ArenaHandle<'a>, rancor::Error>>
     + Sized
     + 'static
 {
@@ -55,6 +59,7 @@ impl<T> Message for T where
             Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
                           + Deserialize<T, HighDeserializer<rancor::Error>>,
         > + for<'a> Serialize<HighSerializer<Buffer, ArenaHandle<'a>, rancor::Error>>
+        + for<'a> Serialize<HighSerializer<InPlace<'a>, ArenaHandle<'a>, rancor::Error>>
         + Sized
         + 'static
 {

@@ -2,11 +2,14 @@
 //!
 //! No `unsafe` from here on: the layers below hand out claims whose bytes are frozen.
 
+pub(crate) mod byte_root;
 pub(crate) mod codec;
 pub mod connection;
 pub(crate) mod domain;
 pub mod errors;
+pub(crate) mod in_place;
 pub(crate) mod kind;
+pub mod many_errors;
 pub(crate) mod message;
 pub(crate) mod obituary;
 pub(crate) mod parcel;

@@ -3,6 +3,7 @@
 use super::codec;
 use super::domain::Domain;
 use super::message::Message;
+use super::queue::Held;
 use super::transfer::{self, Child, Part};
 use crate::arena::{Block, BlockView, ObjectRef};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,13 +37,9 @@ fn other_arena() -> Error {
         .hint("create both in one arena: builder().arena(&arena)")
 }
 
-/// The value of a message, of its archive; the block that it lies in, if it does.
-pub(crate) fn own<T: Message>(
-    domain: &Domain,
-    block: Option<&BlockView<'_>>,
-    value: &T::Archived,
-) -> Result<T> {
-    match block {
+/// The value of a claimed message, of its archive.
+pub(crate) fn own<T: Message>(domain: &Domain, held: &Held<'_>, value: &T::Archived) -> Result<T> {
+    match held.block() {
         Some(block) => with_handles(domain, block, || codec::own(value)),
         None => codec::own(value),
     }

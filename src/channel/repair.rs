@@ -14,6 +14,7 @@ use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::sync::atomic::Ordering;
+use crate::sync::mutant;
 use crate::sys::mqueue;
 
 /// Queues and pipes, by their bodies.
@@ -74,6 +75,17 @@ impl Rings for Rooms {
             // It may have been about to take its name away.
             kind::MQ_QUEUE => mqueue::remove_leftover(),
             _ => {}
+        }
+    }
+
+    fn holder_gone(&self, arena: &Arena, holder: &ObjectView, target: &ObjectView) {
+        let is_queue = target.kind() == kind::QUEUE || kind::is_kernel_queue(target.kind());
+        let half = holder.kind() == kind::HALF && is_queue;
+        if half
+            && !mutant::on("halves.not_closed")
+            && let Ok(ring) = ring_of(arena, target)
+        {
+            ring.close();
         }
     }
 

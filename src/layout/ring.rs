@@ -11,6 +11,8 @@
 //! A slot is its word, for messages of any length a length word, then the payload. A cell is word, ticket,
 //! length word, 8 spare bytes, payload. Slots, cells and control are valid when all zero.
 
+use core::mem::offset_of;
+
 use super::LINE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -52,9 +54,11 @@ pub struct Header {
     pub flags: AtomicU64,
     /// For the layer above: the longest message that is accepted.
     pub max_message: AtomicU64,
+    /// For the layers above: what its users agree on, see `ring::policy`.
+    pub policy: AtomicU64,
     /// For the layer above, in a ring that carries no messages: how many fit where they are. Otherwise 0.
     pub elsewhere: AtomicU64,
-    _spare: [AtomicU64; 2],
+    _spare: [AtomicU64; 1],
 }
 
 /// The line that every operation reads and nobody writes while nobody sleeps, closes or dies.
@@ -79,7 +83,11 @@ pub struct Control {
 pub struct Hint {
     /// A position.
     pub position: AtomicU64,
-    _spare: [AtomicU64; 7],
+    /// Of the producers' hint: about how many messages waited at once at most.
+    pub high_water: AtomicU64,
+    /// Of the producers' hint: messages that were dropped to make room.
+    pub dropped: AtomicU64,
+    _spare: [AtomicU64; 5],
 }
 
 #[cfg(not(loom))]
@@ -242,6 +250,8 @@ pub const SHAPE: &[u64] = &[
     TAIL as u64,
     CELLS as u64,
     CELL_PAYLOAD as u64,
+    offset_of!(Header, policy) as u64,
+    offset_of!(Hint, dropped) as u64,
 ];
 
 #[cfg(all(test, not(loom)))]

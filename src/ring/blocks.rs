@@ -17,6 +17,13 @@ pub fn fill(block: &mut Block<'_>, bytes: &[u8]) {
     unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), block.ptr(), len) };
 }
 
+/// The bytes of a block of this process's own, to be written. What they hold at first is left over from messages before.
+pub fn contents_mut<'b>(block: &'b mut Block<'_>) -> &'b mut [u8] {
+    kill::point();
+    // SAFETY: see the module; initialised as all bytes of a mapping are.
+    unsafe { core::slice::from_raw_parts_mut(block.ptr(), block.len() as usize) }
+}
+
 /// The bytes of a block of this process's own.
 pub fn contents<'b>(block: &'b Block<'_>) -> &'b [u8] {
     // SAFETY: see the module.

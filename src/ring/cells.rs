@@ -29,13 +29,17 @@ impl<M: RingMemory> Ring<M> {
         CellWord(self.memory.cell_word(cell).load(Acquire))
     }
 
-    fn cas_cell(&self, cell: u32, seen: CellWord, next: CellWord) -> bool {
+    pub(super) fn cas_cell(&self, cell: u32, seen: CellWord, next: CellWord) -> bool {
         self.memory.cell_word(cell).compare_exchange(seen.0, next.0, AcqRel, Relaxed).is_ok()
     }
 
-    /// Every cell was found free, one after the other.
+    /// Every cell was found free, or with a dead letter, one after the other.
     pub(super) fn cells_free(&self) -> bool {
-        (0..self.cells).all(|cell| self.cell(cell).state() == CellState::Free)
+        (0..self.cells).all(|cell| {
+            let word = self.cell(cell);
+            word.state() == CellState::Free
+                || self.is_dead_letter(word) && !mutant::on("mpmc.closed_waits_for_dead_letters")
+        })
     }
 
     /// FREE -> PRIVATE(me), of any cell. Each participant begins at a place of its own.
@@ -75,11 +79,13 @@ impl<M: RingMemory> Ring<M> {
         unsafe { self.memory.copy_to_cell(claim.index(), cell, len) };
     }
 
-    /// ORPHAN -> HELD(me), of any cell.
+    /// ORPHAN -> HELD(me), of any cell but those of dead letters.
     pub(super) fn adopt_orphan(&self, me: ParticipantId) -> Option<u32> {
         (0..self.cells).find(|&cell| {
             let seen = self.cell(cell);
-            seen.state() == CellState::Orphan && self.cas_cell(cell, seen, seen.adopted(me))
+            let adoptable = seen.state() == CellState::Orphan
+                && (!self.is_dead_letter(seen) || mutant::on("mpmc.dead_letters_adopted"));
+            adoptable && self.cas_cell(cell, seen, seen.adopted(me))
         })
     }
 
@@ -147,6 +153,11 @@ impl<'r, M: RingMemory> Detaching<'r, M> {
         self.claim.free();
     }
 
+    /// HELD(me) -> ORPHAN, before its time: for a mutant.
+    pub(super) fn lay_down(&self) {
+        CellLease { ring: self.claim.ring, cell: self.cell }.lay_down();
+    }
+
     /// After both.
     pub fn finish(self) -> CellLease<'r, M> {
         CellLease { ring: self.claim.ring, cell: self.cell }
@@ -170,7 +181,7 @@ impl<M: RingMemory> CellLease<'_, M> {
     }
 
     /// HELD(me, n): nobody else changes it.
-    fn word(&self) -> CellWord {
+    pub(super) fn word(&self) -> CellWord {
         CellWord(self.ring.memory.cell_word(self.cell).load(Relaxed))
     }
 
@@ -179,7 +190,7 @@ impl<M: RingMemory> CellLease<'_, M> {
         self.cell
     }
 
-    /// How often it was claimed and came back before; wraps from 7 to 1.
+    /// How often it was claimed and came back before; not counted on from 7.
     pub fn redeliveries(&self) -> u8 {
         self.word().redeliveries()
     }
@@ -212,11 +223,17 @@ impl<M: RingMemory> CellLease<'_, M> {
 }
 
 impl<M: RingMemory> Drop for CellLease<'_, M> {
-    /// HELD(me, n) -> ORPHAN(n + 1).
+    /// HELD(me, n) -> ORPHAN(n + 1), which may be a dead letter.
     #[cold]
     fn drop(&mut self) {
-        self.ring.memory.cell_word(self.cell).store(self.word().orphaned().0, Release);
-        self.ring.came_back();
+        let orphan = self.word().orphaned();
+        self.ring.memory.cell_word(self.cell).store(orphan.0, Release);
+        if !self.ring.is_dead_letter(orphan) {
+            self.ring.came_back();
+        } else if !mutant::on("mpmc.dead_letter_untold") {
+            // For those that wait for the end of a closed ring it is as if it were released.
+            self.ring.notify_released();
+        }
     }
 }
 

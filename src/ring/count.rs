@@ -7,7 +7,7 @@ use super::mpmc::Ring;
 use super::slot::{CellState, SlotState, SlotWord};
 
 impl<M: RingMemory> Ring<M> {
-    /// Messages that wait to be taken; claimed ones are not counted. Exact at rest; otherwise some number of
+    /// Messages that wait to be taken; claimed ones and dead letters are not counted. Exact at rest; otherwise some number of
     /// messages that the ring held between call and return, never more than its capacity and its cells.
     /// Cost: a look at each slot.
     #[cold]
@@ -17,9 +17,13 @@ impl<M: RingMemory> Ring<M> {
         let slots = (0..self.shape.capacity() as u32).filter(|&index| {
             let word = SlotWord(self.memory.word(index).load(Acquire));
             // Not what was put after the start: a message a moment would be counted in each slot.
-            word.state() == SlotState::Full && self.shape.position_of(word, base | u64::from(index)) < tail
+            let waits = word.state() == SlotState::Full && !self.is_due_slot(word);
+            waits && self.shape.position_of(word, base | u64::from(index)) < tail
         });
-        let orphans = (0..self.cells).filter(|&cell| self.cell(cell).state() == CellState::Orphan);
+        let orphans = (0..self.cells).filter(|&cell| {
+            let word = self.cell(cell);
+            word.state() == CellState::Orphan && !self.is_dead_letter(word)
+        });
         (slots.count() + orphans.count()) as u64
     }
 
@@ -40,6 +44,11 @@ impl<M: RingMemory> Ring<M> {
             if self.unclaimed(first | middle) >= first { low = middle + 1 } else { high = middle }
         }
         if low == self.shape.capacity() { first } else { (first - self.shape.lap()) | low }
+    }
+
+    /// A position near those that the slot's word may speak of.
+    pub(super) fn near(&self, index: u32) -> u64 {
+        self.memory.tail().position.load(Acquire) & !(self.shape.lap() - 1) | u64::from(index)
     }
 
     /// The first unclaimed ticket of the slot of `near`.

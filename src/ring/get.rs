@@ -95,13 +95,31 @@ impl<M: RingMemory> Ring<M> {
             if closed && !mutant::on("mpmc.no_close_fence") {
                 fence::fence(SeqCst);
             }
-            // Redelivered tickets may lie below the hint, within a lap.
-            let head = self.memory.head().position.load(Acquire);
-            cursor.get = cursor.get.max(head.saturating_sub(self.shape.lap()));
-            if let Some(found) = self.scan(cursor, me, closed) {
-                return found;
+            self.note_head(cursor);
+            match self.scan(cursor, me, closed) {
+                // It came back too often: out of the way with it, and on.
+                Some(Found::Slot(position)) if self.dead_letters_after != 0 && self.bury_if_due(position) => {
+                }
+                Some(found) => return found,
+                None => {}
             }
         }
+    }
+
+    /// Redelivered tickets may lie below the hint, within a lap.
+    pub(super) fn note_head(&self, cursor: &mut Cursor) {
+        let head = self.memory.head().position.load(Acquire);
+        cursor.get = cursor.get.max(head.saturating_sub(self.shape.lap()));
+    }
+
+    /// Goes a lap back if messages came back since the last look. The epoch.
+    pub(super) fn note_epoch(&self, cursor: &mut Cursor) -> u64 {
+        let epoch = self.memory.control().redeliver_epoch.load(order("mpmc.epoch_load_relaxed", Acquire));
+        if epoch != cursor.epoch {
+            cursor.epoch = epoch;
+            cursor.get = cursor.get.saturating_sub(self.shape.lap());
+        }
+        epoch
     }
 
     /// Takes note of a new epoch: goes a lap back, and looks for orphans in the cells before any slot.
@@ -109,11 +127,7 @@ impl<M: RingMemory> Ring<M> {
         if mutant::on("mpmc.no_epoch_check") {
             return None;
         }
-        let epoch = self.memory.control().redeliver_epoch.load(order("mpmc.epoch_load_relaxed", Acquire));
-        if epoch != cursor.epoch {
-            cursor.epoch = epoch;
-            cursor.get = cursor.get.saturating_sub(self.shape.lap());
-        }
+        let epoch = self.note_epoch(cursor);
         if epoch != cursor.settled {
             // Set only after a complete look that found none.
             cursor.settled = UNSETTLED;
@@ -129,7 +143,7 @@ impl<M: RingMemory> Ring<M> {
     }
 
     /// One walk from the cursor. `None`: a word that it went past has changed.
-    fn scan(&self, cursor: &mut Cursor, me: ParticipantId, closed: bool) -> Option<Found> {
+    pub(super) fn scan(&self, cursor: &mut Cursor, me: ParticipantId, closed: bool) -> Option<Found> {
         let mut at = cursor.get;
         let mut writers = Writers::default();
         loop {
@@ -209,7 +223,7 @@ impl<M: RingMemory> Ring<M> {
 
 /// F -> R(me).
 #[inline(always)]
-fn try_claim_get(word: &AtomicU64, seen: SlotWord, me: ParticipantId) -> bool {
+pub(super) fn try_claim_get(word: &AtomicU64, seen: SlotWord, me: ParticipantId) -> bool {
     // Acquire: the payload. Release: who sees this claim knows of what is below it.
     word.compare_exchange(seen.0, seen.reading(me).0, order("mpmc.get_claim_relaxed", AcqRel), Relaxed)
         .is_ok()
@@ -217,7 +231,7 @@ fn try_claim_get(word: &AtomicU64, seen: SlotWord, me: ParticipantId) -> bool {
 
 /// What a claim got: small enough for registers. The rest stands in the claimed memory.
 #[derive(Clone, Copy)]
-enum Found {
+pub(super) enum Found {
     /// R(position, me).
     Slot(u64),
     /// HELD(me).
@@ -435,6 +449,15 @@ impl<'r, M: RingMemory> Taken<'r, M> {
         match self {
             Self::Slot(claim) => claim.commit(),
             Self::Cell(lease) => lease.release(),
+        }
+    }
+
+    /// As [`commit`](Self::commit), waking nobody: [`Ring::notify_committed`] must follow soon.
+    #[inline(always)]
+    pub fn store_commit(self) {
+        match self {
+            Self::Slot(claim) => claim.store_commit(),
+            Self::Cell(lease) => lease.store_release(),
         }
     }
 

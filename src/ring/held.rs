@@ -44,6 +44,14 @@ impl<'q, M: RingMemory> Held<'q, M> {
         self.block.as_ref()
     }
 
+    /// Gives back a dead letter, which goes on being one.
+    pub fn lay_down(self) {
+        match self.taken {
+            Taken::Cell(lease) => lease.lay_down(),
+            slot @ Taken::Slot(_) => slot.put_back(),
+        }
+    }
+
     /// The message is consumed: the commit, then the memory.
     pub fn release(self) {
         let Self { taken, block } = self;

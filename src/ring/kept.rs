@@ -7,7 +7,6 @@
 
 use rkyv::util::AlignedVec;
 
-use crate::arena::BlockView;
 use crate::ring::RingMemory;
 use crate::ring::frozen::FrozenBytes;
 use crate::ring::held::Held;
@@ -21,15 +20,7 @@ pub enum Kept<'q, M: RingMemory> {
     Copied(AlignedVec<16>),
 }
 
-impl<'q, M: RingMemory> Kept<'q, M> {
-    /// The block, if the message lies in one.
-    pub fn block(&self) -> Option<&BlockView<'q>> {
-        match self {
-            Self::Claimed(held) => held.block(),
-            Self::Copied(_) => None,
-        }
-    }
-
+impl<M: RingMemory> Kept<'_, M> {
     /// The message is consumed.
     pub fn release(self) {
         if let Self::Claimed(held) = self {

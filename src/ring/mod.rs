@@ -3,8 +3,10 @@
 #[cfg(not(loom))]
 pub mod blocks;
 mod cells;
+mod census;
 mod count;
 mod cursor;
+mod dead_letters;
 mod elsewhere;
 #[cfg(not(loom))]
 pub mod frozen;
@@ -17,10 +19,12 @@ pub mod held;
 pub mod kept;
 mod memory;
 mod mpmc;
+mod oldest;
 #[cfg(not(loom))]
 pub mod pipe;
 #[cfg(not(loom))]
 pub mod plain;
+pub mod policy;
 mod put;
 mod repair;
 #[cfg(not(loom))]
@@ -32,6 +36,7 @@ pub mod stream;
 mod tests;
 
 pub use cells::{CellLease, Detaching};
+pub use census::Census;
 pub use cursor::ClientCursor;
 pub use elsewhere::{Brought, Sent};
 pub use get::{GetClaim, GetFail, Message, Taken};
@@ -39,6 +44,7 @@ pub use memory::RingMemory;
 #[cfg(not(loom))]
 pub use memory::{Body, Mapped};
 pub use mpmc::Ring;
+pub use oldest::Oldest;
 pub use put::{PutClaim, PutFail};
 pub use slot::{CellState, CellWord, SlotState, SlotWord};
 

@@ -39,6 +39,8 @@ use crate::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, Seq
 use crate::sync::{fence, mutant};
 
 use super::memory::RingMemory;
+#[cfg(not(loom))]
+use super::policy::Policy;
 use super::shape::Shape;
 use super::slot::{SlotState, SlotWord};
 
@@ -50,6 +52,8 @@ pub struct Ring<M> {
     pub(super) room: usize,
     pub(super) cells: u32,
     pub(super) fixed: bool,
+    /// See [`super::dead_letters`]; 0: never.
+    pub(super) dead_letters_after: u8,
     empty_run: SpinRun,
     full_run: SpinRun,
 }
@@ -77,7 +81,9 @@ impl<B: super::memory::Body> Ring<super::memory::Mapped<B>> {
     /// `InvalidRegion`: it is not a ring, or does not fit its memory.
     pub fn attach(body: B) -> crate::Result<Self> {
         let (memory, geometry) = super::memory::Mapped::attach(body)?;
-        Ok(Self::over(memory, &geometry))
+        let mut ring = Self::over(memory, &geometry);
+        ring.set_dead_letters_after(ring.policy().dead_letters_after);
+        Ok(ring)
     }
 }
 
@@ -86,6 +92,16 @@ impl<B: super::memory::Body> Ring<super::memory::Mapped<B>> {
     /// The longest message that its users accept; kept for them, the ring itself does not look at it.
     pub fn max_message(&self) -> u64 {
         self.memory.header().max_message.load(Relaxed)
+    }
+
+    /// What its users agree on.
+    pub fn policy(&self) -> Policy {
+        Policy::decode(self.memory.header().policy.load(Relaxed))
+    }
+
+    /// Sets [`policy`](Self::policy) for all that attach from now on; before anybody else sees the ring.
+    pub fn set_policy(&self, policy: Policy) {
+        self.memory.header().policy.store(policy.encode(), Relaxed);
     }
 
     /// Sets [`max_message`](Self::max_message); before anybody else sees the ring.
@@ -118,6 +134,7 @@ impl<M: RingMemory> Ring<M> {
             room: geometry.room as usize,
             cells: geometry.cells,
             fixed: geometry.fixed,
+            dead_letters_after: 0,
             empty_run: SpinRun::default(),
             full_run: SpinRun::default(),
         }
@@ -131,6 +148,11 @@ impl<M: RingMemory> Ring<M> {
     /// Messages that fit.
     pub fn capacity(&self) -> u64 {
         self.shape.capacity()
+    }
+
+    /// All messages have as many bytes as a slot has room for, and none lies in a block.
+    pub fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Payload bytes of a slot.

@@ -85,6 +85,10 @@ impl<M: RingMemory> Ring<M> {
     #[cold]
     fn store_tail(&self, position: u64) {
         self.memory.tail().position.store(position, Release);
+        // A model has better things to look at.
+        if !cfg!(loom) {
+            self.sample_depth(position);
+        }
     }
 
     /// The cursor is behind, or another producer was faster, or the ring is full.

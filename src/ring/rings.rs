@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::arena::{Arena, ObjectRef, ObjectView};
 use crate::error::Result;
 use crate::layout::ring::Geometry;
+use crate::ring::policy::Policy;
 use crate::ring::{Body, Mapped, Ring};
 
 // SAFETY: see the module.
@@ -70,12 +71,16 @@ pub fn create(
     type_hash: u64,
     geometry: &Geometry,
     max_message: u64,
+    policy: Policy,
 ) -> Result<ObjectRef> {
     let len = Ring::<Mapped<Rented<'_>>>::body_len(geometry);
     let mut answer = Ok(());
     let object = arena.create_object(kind, type_hash, "queue", len, |ptr| {
         let body = Rented { ptr, len, arena: PhantomData };
-        answer = Ring::init(body, geometry, true).map(|ring| ring.set_max_message(max_message));
+        answer = Ring::init(body, geometry, true).map(|ring| {
+            ring.set_max_message(max_message);
+            ring.set_policy(policy);
+        });
     })?;
     answer.map(|()| object)
 }

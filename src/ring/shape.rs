@@ -63,7 +63,6 @@ impl Shape {
     }
 
     /// The same ticket as a plain count from 0.
-    #[cfg(test)]
     pub fn ordinal(&self, position: u64) -> u64 {
         self.lap_of(position) * self.capacity() + (position & self.index_mask)
     }
@@ -102,6 +101,11 @@ impl Shape {
     /// Whether `word` is of `position`'s ticket.
     pub fn is_of(&self, word: SlotWord, position: u64) -> bool {
         self.empty(position).lap() == word.lap()
+    }
+
+    /// How many positions there are from hint to hint.
+    pub fn period(&self) -> u64 {
+        self.hint_mask + 1
     }
 
     /// A hint is due.

@@ -159,6 +159,7 @@ impl std::fmt::Debug for SlotWord {
 /// HELD(me) -> FREE         released: the commit            store its owner
 /// HELD(d) -> FREE          died while its slot was R(t,d)  CAS   repair
 /// HELD(me,n) -> ORPHAN(n+1) put back, or died              store its owner; CAS by repair
+/// HELD(me,n) -> ORPHAN(n)  a dead letter is laid down      store its owner
 /// ORPHAN(n) -> HELD(me,n)  adopted                         CAS   any consumer
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -206,9 +207,14 @@ impl CellWord {
         self.step(0, 0, 0)
     }
 
-    /// HELD(n) -> ORPHAN(n + 1).
+    /// HELD(n) -> ORPHAN(n + 1), and 7 stays 7: the generation tells the steps apart.
     pub fn orphaned(self) -> Self {
-        self.step(one_more(self.redeliveries()), 0, 3)
+        self.step((self.redeliveries() as u64 + 1).min(REDELIVERIES_MASK), 0, 3)
+    }
+
+    /// HELD(n) -> ORPHAN(n), of a dead letter.
+    pub fn laid_down(self) -> Self {
+        self.step(self.redeliveries() as u64, 0, 3)
     }
 
     /// ORPHAN(n) -> HELD(me, n).

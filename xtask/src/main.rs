@@ -44,6 +44,8 @@ enum Job {
     Sanitize(cmd::sanitize::Options),
     /// Every primitive at once, while processes are killed at random
     Stress(cmd::stress::Options),
+    /// A queue under load whose processes are killed and stopped at random; the whole history is checked
+    Soak(cmd::soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Job::Fuzz(options) => cmd::fuzz::run(&options),
         Job::Sanitize(options) => cmd::sanitize::run(&options),
         Job::Stress(options) => cmd::stress::run(&options),
+        Job::Soak(options) => cmd::soak::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,10 @@
 //! of `processing speed`.
 
 mod crossbeam;
+mod iceoryx2;
+mod ipc_channel;
 mod python;
+mod ringfire;
 mod rows;
 mod rtrb;
 mod threads;

@@ -1,7 +1,8 @@
 //! What is compared with what.
 
-use crate::{crossbeam, python, rtrb};
+use crate::{crossbeam, iceoryx2, ipc_channel, python, ringfire, rtrb};
 use processing_cli::measure::Row;
+use processing_cli::speed::raw::line_copy::WORDS_1M;
 
 pub fn rows() -> Vec<Row> {
     our_rows().into_iter().chain(alone()).collect()
@@ -9,21 +10,45 @@ pub fn rows() -> Vec<Row> {
 
 /// Each peer by itself.
 fn alone() -> Vec<Row> {
-    let rings = [rtrb::entry::<1>(), rtrb::entry::<32>(), rtrb::entry::<512>()];
+    let rings = [rtrb::entry::<1>(), rtrb::entry::<32>(), rtrb::entry::<512>(), rtrb::chunks()];
     let queues =
         [crossbeam::array_queue::<1>(), crossbeam::array_queue::<32>(), crossbeam::array_queue::<512>()];
-    rings.into_iter().chain(queues).chain([python::condition()]).map(Row::alone).collect()
+    let between_processes = [
+        crossbeam::array_queue_of_many("crossbeam.array_queue.2x2"),
+        iceoryx2::stream::<32>("iceoryx2"),
+        iceoryx2::round_trip::<7>("iceoryx2.rtt"),
+        iceoryx2::loan("iceoryx2_loan", WORDS_1M),
+        ipc_channel::bytes("ipc_channel"),
+        ringfire::round_trip::<7>("ringfire"),
+        ringfire::round_trip::<8>("ringfire.64b"),
+        python::condition(),
+        python::queue(),
+    ];
+    rings.into_iter().chain(queues).chain(between_processes).map(Row::alone).collect()
 }
 
+/// A peer has in a row the name that the goals know it by, whatever of it is measured there.
 fn our_rows() -> Vec<Row> {
-    use processing_cli::speed::ours::{condition, connection_stream, queue_stream};
+    use processing_cli::speed::ours::{
+        condition, connection_rtt, connection_stream, queue_large, queue_many, queue_stream,
+    };
     vec![
+        Row::ours(connection_rtt::busy::<7>())
+            .against(iceoryx2::round_trip::<7>("iceoryx2"))
+            .against(ringfire::round_trip::<7>("ringfire"))
+            .against(ringfire::round_trip::<8>("ringfire.64b")),
         Row::ours(connection_stream::entry::<1>()).against(rtrb::entry::<1>()),
         Row::ours(connection_stream::entry::<32>()).against(rtrb::entry::<32>()),
         Row::ours(connection_stream::entry::<512>()).against(rtrb::entry::<512>()),
         Row::ours(queue_stream::entry::<1>()).against(crossbeam::array_queue::<1>()),
-        Row::ours(queue_stream::entry::<32>()).against(crossbeam::array_queue::<32>()),
+        Row::ours(queue_many::entry()).against(crossbeam::array_queue_of_many("crossbeam.array_queue")),
+        Row::ours(queue_stream::entry::<32>())
+            .against(crossbeam::array_queue::<32>())
+            .against(iceoryx2::stream::<32>("iceoryx2"))
+            .against(ipc_channel::bytes("ipc_channel"))
+            .against(python::queue()),
         Row::ours(queue_stream::entry::<512>()).against(crossbeam::array_queue::<512>()),
+        Row::ours(queue_large::of_1m("queue.lease.1m")).against(iceoryx2::loan("iceoryx2_loan", WORDS_1M)),
         Row::ours(condition::adaptive()).against(python::condition()),
     ]
 }

@@ -1,10 +1,7 @@
 //! What can be measured.
 
-use hdrhistogram::Histogram;
+use super::Tail;
 use std::time::Duration;
-
-/// Longer operations count as this long in the tail.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Something set up and ready to be timed.
 pub trait Contender {
@@ -19,15 +16,17 @@ pub trait Contender {
 pub struct Batch {
     /// All operations together.
     pub elapsed: Duration,
-    /// Each operation by itself, in nanoseconds, where an operation is long enough to be timed alone.
-    pub each: Option<Histogram<u64>>,
+    /// Single operations, all of them or a sample, where an operation is long enough to be timed alone.
+    pub each: Option<Tail>,
     /// Where several wanted the same: what the one with the least had, of what would have been fair.
     pub share: Option<f64>,
+    /// Where operations come by a schedule: nanoseconds from one to the next.
+    pub every: Option<f64>,
 }
 
 impl From<Duration> for Batch {
     fn from(elapsed: Duration) -> Self {
-        Self { elapsed, each: None, share: None }
+        Self { elapsed, each: None, share: None, every: None }
     }
 }
 
@@ -55,13 +54,13 @@ impl Batch {
         operations: u64,
         mut operation: impl FnMut() -> anyhow::Result<Duration>,
     ) -> anyhow::Result<Self> {
-        let mut each = Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 2)?;
+        let mut each = Tail::new()?;
         let mut elapsed = Duration::ZERO;
         for _ in 0..operations {
             let took = operation()?;
             elapsed += took;
-            each.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            each.record(took);
         }
-        Ok(Self { elapsed, each: Some(each), share: None })
+        Ok(Self { each: Some(each), ..elapsed.into() })
     }
 }

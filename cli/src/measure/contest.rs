@@ -30,7 +30,7 @@ impl Contender for Contest {
         self.nanos = longest as f64 / turns as f64;
         let elapsed = Duration::from_secs_f64(operations as f64 * self.nanos / 1e9);
         let share = (fewest * self.sides) as f64 / turns as f64;
-        Ok(Batch { elapsed, each: None, share: Some(share) })
+        Ok(Batch { share: Some(share), ..elapsed.into() })
     }
 }
 
@@ -49,7 +49,7 @@ pub fn turns_for_time(nanos: u64, mut turn: impl FnMut() -> anyhow::Result<bool>
         operations += 16;
         let elapsed = start.elapsed().as_nanos() as u64;
         if elapsed >= nanos {
-            return Ok(Report { operations, nanos: elapsed, wrong });
+            return Ok(Report { operations, nanos: elapsed, wrong, each: None });
         }
     }
 }
@@ -64,5 +64,5 @@ pub fn turns(operations: u64, mut turn: impl FnMut() -> anyhow::Result<bool>) ->
     for _ in 0..operations {
         wrong += u64::from(turn()?);
     }
-    Ok(Report { operations, nanos: start.elapsed().as_nanos() as u64, wrong })
+    Ok(Report { operations, nanos: start.elapsed().as_nanos() as u64, wrong, each: None })
 }

@@ -1,6 +1,6 @@
 //! The processes of one contender.
 
-use super::{Batch, Contender, Partner, Report};
+use super::{Batch, Contender, Partner, Report, Tail};
 use anyhow::ensure;
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ impl Contender for Crew {
     fn batch(&mut self, operations: u64) -> anyhow::Result<Batch> {
         let reports = self.run(operations)?;
         let slowest = reports.iter().map(|report| report.nanos).max().unwrap_or(0);
-        Ok(Duration::from_nanos(slowest).into())
+        let each = Tail::all(reports.iter().filter_map(|report| report.each.as_ref()))?;
+        Ok(Batch { each, ..Duration::from_nanos(slowest).into() })
     }
 }

@@ -4,7 +4,7 @@
 //! scheduler favours would be done early, and leave the last one alone on two idle cores, where sleeping
 //! costs much more than in the crowd.
 
-use super::{Batch, Contender, Crew};
+use super::{Batch, Contender, Crew, Tail};
 use anyhow::ensure;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ impl Contender for Crowd {
         let nanos: u64 = reports.iter().map(|report| report.nanos).sum();
         ensure!(done >= self.pairs, "only {done} round trips of {} pairs", self.pairs);
         self.nanos = nanos as f64 / done as f64;
-        Ok(Duration::from_secs_f64(operations as f64 * self.nanos / 1e9).into())
+        let each = Tail::all(reports.iter().filter_map(|report| report.each.as_ref()))?;
+        Ok(Batch { each, ..Duration::from_secs_f64(operations as f64 * self.nanos / 1e9).into() })
     }
 }

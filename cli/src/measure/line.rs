@@ -20,13 +20,24 @@ pub struct Line {
     pub ratio_max: Option<f64>,
     /// How many cores the instrument could use.
     pub cores: usize,
-    /// The tail of ours, where each operation is timed by itself.
+    /// Percentiles of ours, where all operations or some of them are timed one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p50: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p999: Option<u64>,
+    /// The same of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_p50: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_p99: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_p999: Option<u64>,
+    /// Where operations come by a schedule: the time from one to the next. All other times are then from when an
+    /// operation was due to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_ns: Option<f64>,
     /// Where several wanted the same: what the one of ours with the least had, of what would have been fair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,

@@ -8,18 +8,24 @@
 //! - **Interleaved**: each round runs one batch of each contender, the order rotated from round to round;
 //!   the ratio is taken within a round, so that a machine that changes its speed changes both sides.
 //! - **Spread**: at least [`MIN_ROUNDS`] rounds; median, minimum and maximum of each figure.
+//! - **Tails**: where an operation is long enough for the clock, some are timed one by one and go into a histogram
+//!   ([`Tail`]); latency under load is counted from when a message was due, see [`open_loop`].
 //! - **Real payload**: each message is written in full and checked in full by its receiver, see [`payload`];
 //!   one wrong word fails the row.
 //! - The instrument itself has one thread, because it forks. Contenders that need threads have them in a
 //!   forked process.
 
+pub mod clock;
 mod contender;
 pub mod contest;
 pub mod cores;
 mod crew;
 mod crowd;
 pub mod gathering;
+pub mod in_place;
 mod line;
+pub mod many;
+pub mod open_loop;
 mod options;
 mod partner;
 pub mod payload;
@@ -32,6 +38,7 @@ pub mod shared;
 mod spread;
 pub mod stream;
 mod table;
+mod tail;
 
 pub use contender::{Batch, Contender};
 pub use contest::Contest;
@@ -46,3 +53,4 @@ pub use rounds::MIN_ROUNDS;
 pub use row::{Entry, Row};
 pub use shared::{Plain, shared};
 pub use spread::Spread;
+pub use tail::Tail;

@@ -6,7 +6,7 @@
 //! leaves through `_exit` and never returns into its caller's frames, not by a panic either.
 #![allow(unsafe_code)]
 
-use super::{Place, Side};
+use super::{Place, Side, Tail};
 use anyhow::{Context as _, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// What one side of a measurement found out in one batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// How many operations this side has timed.
     pub operations: u64,
@@ -24,22 +24,25 @@ pub struct Report {
     pub nanos: u64,
     /// How many messages did not arrive as they were sent.
     pub wrong: u64,
+    /// Single operations, where this side has timed some of them alone.
+    pub each: Option<Tail>,
 }
 
 impl Report {
-    fn to_bytes(self) -> [u8; REPORT] {
-        let words = [self.operations, self.nanos, self.wrong].map(u64::to_ne_bytes);
-        std::array::from_fn(|byte| words[byte / 8][byte % 8])
+    /// The words of a report on its way; the last one says how many pairs of [`Tail::to_pairs`] follow.
+    fn to_words(&self) -> Vec<u64> {
+        let pairs = self.each.as_ref().map(Tail::to_pairs).unwrap_or_default();
+        let head = [self.operations, self.nanos, self.wrong, pairs.len() as u64];
+        head.into_iter().chain(pairs.into_iter().flat_map(|(nanos, count)| [nanos, count])).collect()
     }
 
-    fn from_bytes(bytes: [u8; REPORT]) -> Self {
-        let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[at * 8 + byte]));
-        Self { operations: word(0), nanos: word(1), wrong: word(2) }
+    /// From these words; `more` fetches the next ones.
+    fn from_words(mut more: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<Self> {
+        let [operations, nanos, wrong, pairs] = [more()?, more()?, more()?, more()?];
+        let pairs = (0..pairs).map(|_| Ok((more()?, more()?))).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { operations, nanos, wrong, each: Tail::from_pairs(&pairs)? })
     }
 }
-
-/// The bytes of a report on its way.
-const REPORT: usize = 24;
 
 /// A forked process that runs its job once for each order; killed when dropped.
 pub struct Partner {
@@ -83,9 +86,7 @@ impl Side for Partner {
         if retry_on_intr(|| poll(&mut ready, Some(&patience)))? == 0 {
             bail!("a measured process gave no answer in {} s", patience.tv_sec);
         }
-        let mut bytes = [0; REPORT];
-        read_exact(&self.reports, &mut bytes).context("a measured process ended")?;
-        Ok(Report::from_bytes(bytes))
+        Report::from_words(|| read_word(&self.reports)).context("a measured process ended")
     }
 }
 
@@ -108,10 +109,9 @@ fn run(
         // So that nobody spins on when the instrument is killed.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         place.pin()?;
-        let mut order = [0; 8];
-        while read_exact(orders, &mut order).is_ok() {
-            let report = job(u64::from_ne_bytes(order))?;
-            write_all(reports, &report.to_bytes())?;
+        while let Ok(order) = read_word(orders) {
+            let words = job(order)?.to_words();
+            write_all(reports, &words.into_iter().flat_map(u64::to_ne_bytes).collect::<Vec<u8>>())?;
         }
         Ok(())
     };
@@ -140,6 +140,12 @@ fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
     Ok(())
 }
 
+fn read_word(from: &OwnedFd) -> anyhow::Result<u64> {
+    let mut word = [0; 8];
+    read_exact(from, &mut word)?;
+    Ok(u64::from_ne_bytes(word))
+}
+
 fn read_exact(from: &OwnedFd, mut bytes: &mut [u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match retry_on_intr(|| rustix::io::read(from, &mut *bytes))? {
@@ -155,9 +161,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_travel_as_bytes() {
-        let report = Report { operations: 5, nanos: 77, wrong: u64::MAX };
-        assert_eq!(Report::from_bytes(report.to_bytes()), report);
+    fn reports_travel_as_words() {
+        let mut tail = Tail::new().unwrap();
+        [5, 70, 70, 900_000].into_iter().for_each(|nanos| tail.record_nanos(nanos));
+        for each in [None, Some(tail)] {
+            let report = Report { operations: 5, nanos: 77, wrong: u64::MAX, each };
+            let mut words = report.to_words().into_iter();
+            assert_eq!(Report::from_words(|| words.next().context("no more")).unwrap(), report);
+            assert_eq!(words.next(), None);
+        }
     }
 
     #[test]

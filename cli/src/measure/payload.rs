@@ -15,6 +15,22 @@ pub fn is_message<const WORDS: usize>(message: &[u64; WORDS], number: u64) -> bo
     (0..WORDS).fold(0, |sum, word| sum | difference(word)) == 0
 }
 
+/// Writes message number `number` over all of `words`.
+#[inline(always)]
+pub fn write_message(words: &mut [u64], number: u64) {
+    for (word, place) in words.iter_mut().enumerate() {
+        *place = number.wrapping_add(word as u64);
+    }
+}
+
+/// Whether these are all the words of message `number`, looking at each of them.
+#[inline(always)]
+pub fn are_message(words: impl Iterator<Item = u64>, number: u64) -> bool {
+    // Without a branch a word, so that the compiler may look at several at a time.
+    let difference = |(word, value): (usize, u64)| value ^ number.wrapping_add(word as u64);
+    words.enumerate().map(difference).fold(0, |sum, word| sum | word) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,10 +40,14 @@ mod tests {
         let good: [u64; 32] = message(41);
         assert!(is_message(&good, 41));
         assert!(!is_message(&good, 42));
+        let mut written = [0; 32];
+        write_message(&mut written, 41);
+        assert_eq!(written, good);
+        assert!(are_message(good.into_iter(), 41) && !are_message(good.into_iter(), 42));
         for word in 0..32 {
             let mut bad = good;
             bad[word] ^= 1 << 40;
-            assert!(!is_message(&bad, 41), "word {word}");
+            assert!(!is_message(&bad, 41) && !are_message(bad.into_iter(), 41), "word {word}");
         }
     }
 }

@@ -1,15 +1,23 @@
 //! Round trips: one side asks and holds the watch, the other answers.
 //!
+//! After the exchanges that are timed together come some that are timed one by one, for the percentiles: the clock is a
+//! part of those, and so it must not be a part of the others.
+//!
 //! Question `k` is message `2k+1`, its answer is message `2k+2`; numbers go on through all batches, so no two
 //! consecutive messages are alike. The first exchange of a batch is not timed: after it both sides are
 //! awake and in step.
 
 use super::payload::{is_message, message};
-use super::{Crew, Crowd, Partner, Place, Report};
+use super::{Crew, Crowd, Partner, Place, Report, Tail};
 use std::time::Instant;
 
 /// The number of the message that ends a batch that is bounded by time; no other has it.
 const STOP: u64 = 0;
+
+/// How many exchanges of a batch of `operations` are timed one by one, after the others.
+fn singles(operations: u64) -> u64 {
+    operations.div_ceil(4)
+}
 
 /// One side of a conversation, for messages of `WORDS` words.
 pub trait End<const WORDS: usize> {
@@ -51,7 +59,14 @@ impl<E: End<WORDS>, const WORDS: usize> Asker<E, WORDS> {
         for _ in 0..operations {
             wrong += self.exchange()?;
         }
-        Ok(Report { operations, nanos: start.elapsed().as_nanos() as u64, wrong })
+        let nanos = start.elapsed().as_nanos() as u64;
+        let mut each = Tail::new()?;
+        for _ in 0..singles(operations) {
+            let start = Instant::now();
+            wrong += self.exchange()?;
+            each.record(start.elapsed());
+        }
+        Ok(Report { operations, nanos, wrong, each: Some(each) })
     }
 
     /// Asks until `nanos` are over, then tells the other side that it is enough.
@@ -61,14 +76,17 @@ impl<E: End<WORDS>, const WORDS: usize> Asker<E, WORDS> {
     pub fn for_time(&mut self, nanos: u64) -> anyhow::Result<Report> {
         let mut wrong = self.exchange()?;
         let start = Instant::now();
-        let mut operations = 0;
-        while (start.elapsed().as_nanos() as u64) < nanos {
+        let (mut operations, mut elapsed) = (0, 0);
+        let mut each = Tail::new()?;
+        while elapsed < nanos {
             wrong += self.exchange()?;
             operations += 1;
+            let now = start.elapsed().as_nanos() as u64;
+            each.record_nanos(now - elapsed);
+            elapsed = now;
         }
-        let nanos = start.elapsed().as_nanos() as u64;
         self.end.send(&message(STOP))?;
-        Ok(Report { operations, nanos, wrong })
+        Ok(Report { operations, nanos: elapsed, wrong, each: Some(each) })
     }
 
     /// One round trip; 1 if the answer was wrong.
@@ -87,13 +105,13 @@ impl<E: End<WORDS>, const WORDS: usize> Answerer<E, WORDS> {
         Self { end, number: 1 }
     }
 
-    /// Answers the `operations` questions of a batch, and the one that is not timed.
+    /// Answers the `operations` questions of a batch, the one that is not timed, and those that are timed alone.
     ///
     /// # Errors
     /// Those of the end.
     pub fn batch(&mut self, operations: u64) -> anyhow::Result<Report> {
         let mut wrong = 0;
-        for _ in 0..=operations {
+        for _ in 0..=operations + singles(operations) {
             let question = self.end.receive()?;
             wrong += self.answer(&question)?;
         }

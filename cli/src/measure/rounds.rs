@@ -1,8 +1,7 @@
 //! Interleaved rounds of one row.
 
-use super::{Batch, Contender, Cores, Line, Row, Spread};
+use super::{Batch, Contender, Cores, Line, Row, Spread, Tail};
 use anyhow::Context as _;
-use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
 
 /// The median of fewer rounds is not worth printing.
@@ -12,6 +11,8 @@ const MAX_ROUNDS: usize = 60;
 const GOOD_BATCH: Duration = Duration::from_millis(50);
 /// Finding out how many operations make a batch costs about as much as this many rounds.
 const CALIBRATION: usize = 2;
+/// After so many times the length of a batch it has to do with what it has found.
+const PATIENCE: u32 = 4;
 
 /// One contender in its rounds.
 struct Runner {
@@ -20,9 +21,10 @@ struct Runner {
     operations: u64,
     /// Nanoseconds an operation, one a round.
     figures: Vec<f64>,
-    each: Option<Histogram<u64>>,
+    each: Option<Tail>,
     /// The smallest share, one a round.
     shares: Vec<f64>,
+    every: Option<f64>,
 }
 
 /// How a row's time is spent.
@@ -94,6 +96,7 @@ impl Runner {
             figures: Vec::new(),
             each: None,
             shares: Vec::new(),
+            every: None,
         }
     }
 
@@ -106,9 +109,13 @@ impl Runner {
         let begin = Instant::now();
         let mut operations = 1;
         loop {
-            let elapsed = self.batch(operations)?.elapsed.max(Duration::from_nanos(1));
+            let mut elapsed = self.batch(operations)?.elapsed.max(Duration::from_nanos(1));
+            if elapsed >= target / 4 {
+                // Once more, for it may have been held up: who took one such operation for the rule would measure nothing else.
+                elapsed = elapsed.min(self.batch(operations)?.elapsed.max(Duration::from_nanos(1)));
+            }
             let fill = target.as_secs_f64() / elapsed.as_secs_f64();
-            let enough = elapsed >= target / 4 || begin.elapsed() >= target * CALIBRATION as u32;
+            let enough = elapsed >= target / 4 || begin.elapsed() >= target * PATIENCE;
             // Short batches tell little of long ones: grow in steps.
             let growth = if enough { fill } else { fill.min(16.0) };
             operations = ((operations as f64 * growth) as u64).max(1);
@@ -123,20 +130,26 @@ impl Runner {
         let batch = self.batch(self.operations)?;
         self.figures.push(batch.elapsed.as_secs_f64() * 1e9 / self.operations as f64);
         self.shares.extend(batch.share);
+        self.every = batch.every;
         if let Some(each) = batch.each {
             match &mut self.each {
-                Some(all) => all.add(each)?,
+                Some(all) => all.add(&each)?,
                 none => *none = Some(each),
             }
         }
         Ok(())
     }
 
+    /// Where single operations were timed: so many of them took at most this long.
+    fn tail(&self, quantile: f64) -> Option<u64> {
+        self.each.as_ref().map(|each| each.at(quantile))
+    }
+
     fn line(&self, peer: Option<&Self>, cores: &Cores) -> Line {
         let ours = Spread::of(self.figures.iter().copied());
         let theirs = peer.map(|peer| Spread::of(peer.figures.iter().copied()));
         let ratio = peer.map(|peer| Spread::of(self.figures.iter().zip(&peer.figures).map(|(a, b)| a / b)));
-        let tail = |quantile| self.each.as_ref().map(|each| each.value_at_quantile(quantile));
+        let its = |quantile| peer.and_then(|peer| peer.tail(quantile));
         Line {
             row: self.name.clone(),
             ours_ns: round(ours.median),
@@ -151,9 +164,13 @@ impl Runner {
             ratio_min: ratio.map(|spread| round(spread.min)),
             ratio_max: ratio.map(|spread| round(spread.max)),
             cores: cores.count(),
-            p50: tail(0.5),
-            p99: tail(0.99),
-            p999: tail(0.999),
+            p50: self.tail(0.5),
+            p99: self.tail(0.99),
+            p999: self.tail(0.999),
+            peer_p50: its(0.5),
+            peer_p99: its(0.99),
+            peer_p999: its(0.999),
+            every_ns: self.every.map(round),
             share: (!self.shares.is_empty()).then(|| round(Spread::of(self.shares.iter().copied()).median)),
         }
     }
@@ -205,6 +222,23 @@ mod tests {
             measure(&row, &Cores::find().unwrap(), 0.5, |name, _| reported.push(name.to_string())).unwrap();
         assert_eq!(reported, ["gone"]);
         assert_eq!((lines.len(), lines[0].peer.as_deref(), lines[0].ratio), (1, None, None));
+    }
+
+    /// As [`Steady`], but somebody else has the core for a while at first.
+    struct HeldUp(Steady, Duration);
+
+    impl Contender for HeldUp {
+        fn batch(&mut self, operations: u64) -> anyhow::Result<Batch> {
+            let held_up = std::mem::take(&mut self.1);
+            Ok((self.0.batch(operations)?.elapsed + held_up).into())
+        }
+    }
+
+    #[test]
+    fn one_batch_that_was_held_up_says_nothing_of_the_others() {
+        let mut runner = Runner::new("a", Box::new(HeldUp(Steady(100), Duration::from_secs(1))));
+        runner.calibrate(Duration::from_millis(10)).unwrap();
+        assert_eq!(runner.operations, 100_000);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<T: Take<WORDS>, const WORDS: usize> Consumer<T, WORDS> {
         for _ in 0..operations {
             wrong += self.take_one()?;
         }
-        Ok(Report { operations, nanos: start.elapsed().as_nanos() as u64, wrong })
+        Ok(Report { operations, nanos: start.elapsed().as_nanos() as u64, wrong, each: None })
     }
 
     /// 1 if the message was wrong.

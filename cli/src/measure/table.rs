@@ -20,6 +20,13 @@ impl Display for Printed<'_> {
         if let (Some(min), Some(max)) = (line.ratio_min, line.ratio_max) {
             write!(f, " ({min:.2} .. {max:.2})")?;
         }
+        if let (Some(p50), Some(p99), Some(p999)) = (line.p50, line.p99, line.p999) {
+            let [p50, p99, p999] = [p50, p99, p999].map(|nanos| Time(nanos as f64));
+            write!(f, "  p50 {p50}, p99 {p99}, p99.9 {p999}")?;
+        }
+        if let Some(every) = line.every_ns {
+            write!(f, ", one every {}", Time(every))?;
+        }
         if let Some(share) = line.share {
             write!(f, "  least share {share:.2}")?;
         }

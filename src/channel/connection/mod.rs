@@ -2,6 +2,7 @@
 
 mod end;
 mod receiver;
+mod send_many;
 mod sender;
 
 use std::fmt;

@@ -21,17 +21,17 @@ pub(super) const BYTES: u32 = 0;
 
 /// The sending half of a [`Connection`](super::Connection); see there.
 pub struct Sender {
-    stream: RefCell<StreamTx<MappedTx, MappedRx>>,
-    tags: TagCache,
-    spinner: Spinner,
+    pub(super) stream: RefCell<StreamTx<MappedTx, MappedRx>>,
+    pub(super) tags: TagCache,
+    pub(super) spinner: Spinner,
     presence: Presence,
-    end: Arc<End>,
+    pub(super) end: Arc<End>,
 }
 
 impl Sender {
     /// Whether this process may use the end.
     #[inline(always)]
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
     }
 
@@ -120,7 +120,7 @@ impl Sender {
     }
 
     #[inline]
-    fn value<T: Message>(&self, value: &T, limits: &Limits<'_>) -> Result<()> {
+    pub(super) fn value<T: Message>(&self, value: &T, limits: &Limits<'_>) -> Result<()> {
         let tag = self.tags.tag::<T>();
         match plain_bytes(value) {
             Some(bytes) => self.bytes(tag, bytes, limits),
@@ -141,7 +141,7 @@ impl Sender {
     }
 
     #[cold]
-    fn refused(&self, end: TrySend, len: usize) -> Error {
+    pub(super) fn refused(&self, end: TrySend, len: usize) -> Error {
         match end {
             TrySend::Full => {
                 Error::new(ErrorKind::Full, self.end.name(), "there is no room for the message now")
@@ -158,7 +158,7 @@ impl Sender {
     }
 
     #[cold]
-    fn given_up(&self, end: SendEnd, limits: &Limits<'_>) -> Error {
+    pub(super) fn given_up(&self, end: SendEnd, limits: &Limits<'_>) -> Error {
         match end {
             SendEnd::TimedOut => {
                 self.end.late_error(limits, ErrorKind::Full, "no room in time; nothing was delivered")

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Backend, DEFAULT_CAPACITY, Queue, kernel};
+use super::{Backend, Consumer, DEFAULT_CAPACITY, Producer, Queue, halves, kernel};
 use crate::channel::domain::Arena;
 use crate::channel::message::Message;
 use crate::channel::{codec, kind};
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::layout::ring::{Geometry, MAX_CAPACITY};
 use crate::prim::spin::WaitStrategy;
 use crate::ring::plain::plain_len;
+use crate::ring::policy::{MAX_LETTERS, Policy, WhenFull};
 use crate::ring::rings;
 
 /// Settings of a new queue; see [`Queue::builder`].
@@ -29,6 +30,8 @@ pub struct QueueBuilder<T> {
     pub(super) strategy: WaitStrategy,
     pub(super) arena: Option<Arena>,
     pub(super) backend: Option<Backend>,
+    pub(super) dead_letters_after: Option<u32>,
+    when_full: WhenFull,
     value: PhantomData<fn(T) -> T>,
 }
 
@@ -49,6 +52,8 @@ impl<T: Message> QueueBuilder<T> {
             strategy: WaitStrategy::default(),
             arena: None,
             backend: None,
+            dead_letters_after: None,
+            when_full: WhenFull::default(),
             value: PhantomData,
         }
     }
@@ -79,6 +84,49 @@ impl<T: Message> QueueBuilder<T> {
         self
     }
 
+    /// A message that came back so often (1 to 4 times), because a holder died or gave it back, is not delivered again: it waits among the
+    /// queue's [dead letters](Queue::dead_letters). Default: never, it is delivered until somebody consumes it.
+    ///
+    /// A dead letter takes no room among the messages, but one of the queue's 64 lease cells (fewer if the capacity is smaller), which leases use, too: while
+    /// no cell is free, a message that is due is delivered once more, marked as redelivered. The end of a closed queue does not wait for dead letters; they
+    /// can be looked at and taken after it, too, and go with the queue.
+    /// They need the ring: with another [`backend`](Self::backend) nothing comes back, and building fails with `Unsupported`.
+    ///
+    /// ```
+    /// let q = processing::Queue::<u64>::builder().dead_letters_after(2).build()?;
+    /// q.put(&7)?;
+    /// q.get_ref()?.put_back(); // once
+    /// q.get_ref()?.put_back(); // twice: nobody gets it again
+    /// assert!(q.try_get().is_err_and(|e| e.is_empty()));
+    /// assert_eq!(*q.dead_letters()?[0].value.as_ref().unwrap(), 7);
+    /// drop(q.take_dead_letter()?); // read in place, and consumed
+    /// assert!(q.dead_letters()?.is_empty());
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    pub fn dead_letters_after(mut self, times: u32) -> Self {
+        self.dead_letters_after = Some(times);
+        self
+    }
+
+    /// What a put does when there is no room, in all processes: [`put`](Queue::put) in all its forms, batches, and
+    /// [`commit`](super::Reservation::commit)s. Default: it waits.
+    ///
+    /// With [`WhenFull::Fail`] every form answers `Full` at once, as `try_put` does. With [`WhenFull::DropOldest`] the oldest message that nobody holds is
+    /// taken out and lost (counted in [`QueueStats::dropped`](super::QueueStats::dropped)); where all are in somebody's hands, the put waits as long as it may.
+    /// A process killed while it makes room loses at most the message that it was dropping. It costs nothing while there is room.
+    ///
+    /// ```
+    /// use processing::{Queue, WhenFull};
+    /// let q = Queue::<u64>::builder().capacity(2).when_full(WhenFull::DropOldest).build()?;
+    /// q.put_many(&[1, 2, 3])?;
+    /// assert_eq!(q.get_many(9)?, [2, 3]);
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
     /// Creates it in this arena instead of the process tree's.
     pub fn arena(mut self, arena: &Arena) -> Self {
         self.arena = Some(arena.clone());
@@ -99,8 +147,8 @@ impl<T: Message> QueueBuilder<T> {
     /// # Errors
     ///
     /// `OutOfMemory`, `Limit` (the arena is full; the kernel allows no queue of that capacity or message length: the error names the
-    /// limit, and where it is set), `InvalidInput` (a capacity beyond the format's 2^28; an unknown backend in
-    /// `PROCESSING_QUEUE`), `Unsupported` (the chosen backend is missing on this system), `Timeout` (of a kernel's queue: another process of the
+    /// limit, and where it is set), `InvalidInput` (a capacity beyond the format's 2^28; dead letters after none or more than 4 times; an
+    /// unknown backend in `PROCESSING_QUEUE`), `Unsupported` (the chosen backend is missing on this system, or dead letters were asked of it), `Timeout` (of a kernel's queue: another process of the
     /// arena is stopped while it makes or opens one), `Os`.
     pub fn build(self) -> Result<Queue<T>> {
         if let Some(queue) = kernel::build(&self)? {
@@ -114,6 +162,7 @@ impl<T: Message> QueueBuilder<T> {
                 format!("a capacity of {capacity} is beyond {MAX_CAPACITY}"),
             ));
         }
+        let policy = self.policy()?;
         let fixed = plain_len::<T>().filter(|len| *len <= MAX_INLINE);
         let cells = (capacity as u32).min(CELLS);
         let mut geometry = match fixed {
@@ -130,9 +179,52 @@ impl<T: Message> QueueBuilder<T> {
         }
         let domain = self.arena.unwrap_or_default().domain()?;
         let max_message = self.max_message.unwrap_or(u64::MAX);
-        let create =
-            || rings::create(domain.store(), kind::QUEUE, codec::fingerprint::<T>(), &geometry, max_message);
+        let create = || {
+            rings::create(
+                domain.store(),
+                kind::QUEUE,
+                codec::fingerprint::<T>(),
+                &geometry,
+                max_message,
+                policy,
+            )
+        };
         let object = domain.with_room(create)?;
         Queue::open(object, self.strategy)
+    }
+    /// Creates the queue as two halves, each of which sees when the other one is gone.
+    ///
+    /// When the last [`Producer`] is gone, in whatever process, dropped or dead, the consumers get what is left and then `Closed`. When
+    /// the last [`Consumer`] is gone, puts fail with `Closed`. A handle in a message, or in the arguments of a process that is
+    /// starting, counts: it is somebody's.
+    ///
+    /// ```
+    /// let (producer, consumer) = processing::Queue::<u64>::builder().build_halves()?;
+    /// let another = producer.clone();
+    /// producer.put(&1)?;
+    /// drop(producer);
+    /// another.put(&2)?;
+    /// drop(another);
+    /// assert_eq!((consumer.get()?, consumer.get()?), (1, 2));
+    /// assert!(consumer.get().is_err_and(|e| e.is_closed()));
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_halves(self) -> Result<(Producer<T>, Consumer<T>)> {
+        halves::of(&self.build()?)
+    }
+
+    pub(super) fn policy(&self) -> Result<Policy> {
+        let most = u32::from(MAX_LETTERS);
+        let times = self.dead_letters_after.unwrap_or(0);
+        if times > most || self.dead_letters_after == Some(0) {
+            let what = format!("dead letters after {times} times are not possible");
+            let error = Error::new(ErrorKind::InvalidInput, "queue", what);
+            return Err(error.hint(format!("say 1 to {most}, or nothing for never")));
+        }
+        Ok(Policy { dead_letters_after: times as u8, when_full: self.when_full })
     }
 }

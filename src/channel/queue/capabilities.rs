@@ -8,7 +8,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueCapabilities {
     /// The message of a getter that is killed inside `get`, before the call has it for good, goes to another, marked
-    /// [`redelivered`](crate::Lease::redelivered). False: from the moment that the kernel gave it out, it shares the getter's fate.
+    /// [`redelivered`](crate::Lease::redelivered). False: from the moment that the kernel gave it out, it shares the getter's fate. So there are no
+    /// dead letters, and a message of a batch that cannot be made into a value is consumed by the call that met it.
     pub redelivers: bool,
     /// [`get_ref`](crate::Queue::get_ref) leaves the message in the queue's keeping until the lease is dropped. False: the lease is over a
     /// copy, which goes with its holder; [`put_back`](crate::Lease::put_back) puts it at the end once more, without a mark, and loses it

@@ -103,6 +103,12 @@ impl<T: Message> Queue<T> {
             return self.get_from_kernel(kernel, limits);
         }
         let taken = self.take(limits)?;
+        self.consume(taken)
+    }
+
+    /// The value of a claimed message, which is consumed.
+    #[inline]
+    pub(super) fn consume(&self, taken: Taken<'_, Memory>) -> Result<T, GetError> {
         let Some(bytes) = taken.bytes() else {
             return self.get_block(taken);
         };
@@ -119,7 +125,7 @@ impl<T: Message> Queue<T> {
     fn get_block(&self, taken: Taken<'_, Memory>) -> Result<T, GetError> {
         let held = self.hold(taken)?;
         let answer = match codec::view::<T>(held.bytes()) {
-            Ok(value) => parcel::own::<T>(&self.shared.domain, held.block(), value).map_err(GetError::Other),
+            Ok(value) => parcel::own::<T>(&self.shared.domain, &held, value).map_err(GetError::Other),
             Err(_) => Err(GetError::TypeMismatch),
         };
         // As above; but where this process is short of something, the message waits for another.
@@ -147,14 +153,14 @@ impl<T: Message> Queue<T> {
         }
     }
 
-    fn hold<'q>(&'q self, taken: Taken<'q, Memory>) -> Result<Held<'q>, GetError> {
+    pub(super) fn hold<'q>(&'q self, taken: Taken<'q, Memory>) -> Result<Held<'q>, GetError> {
         let store = self.shared.domain.store();
         Ok(Held::new(taken, |reference| store.block(reference))?)
     }
 
     /// A claimed message; waits for one within the limits.
     #[inline]
-    fn take(&self, limits: &Limits<'_>) -> Result<Taken<'_, Memory>, GetError> {
+    pub(super) fn take(&self, limits: &Limits<'_>) -> Result<Taken<'_, Memory>, GetError> {
         let me = self.me()?;
         match self.shared.ring.claim_get(&self.cursor, me) {
             Ok(taken) => Ok(taken),

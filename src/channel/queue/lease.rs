@@ -6,7 +6,7 @@ use std::thread;
 
 use super::{Kept, Queue};
 use crate::channel::message::Message;
-use crate::channel::parcel;
+use crate::channel::{codec, parcel};
 use crate::error::Result;
 use crate::ring::frozen::Frozen;
 
@@ -39,7 +39,7 @@ impl<'q, T: Message> Lease<'q, T> {
         self.redeliveries != 0
     }
 
-    /// How often that happened; counts 1 to 7 and then from 1 again.
+    /// How often that happened; beyond 7 the count means no more than "often".
     pub fn redeliveries(&self) -> u32 {
         u32::from(self.redeliveries)
     }
@@ -52,7 +52,10 @@ impl<'q, T: Message> Lease<'q, T> {
     /// has no room for more.
     pub fn to_owned(&self) -> Result<T> {
         match &self.value {
-            Some(value) => parcel::own::<T>(&self.queue.shared.domain, value.claim().block(), value),
+            Some(value) => match value.claim() {
+                Kept::Claimed(held) => parcel::own::<T>(&self.queue.shared.domain, held, value),
+                Kept::Copied(_) => codec::own::<T>(value),
+            },
             None => unreachable_lease(),
         }
     }

@@ -3,10 +3,23 @@
 mod backend;
 mod builder;
 mod capabilities;
+mod commit_error;
+mod consumer;
+mod dead_letters;
 mod get;
+mod get_many;
+mod halves;
 pub(super) mod kernel;
 mod lease;
+mod lengths;
+mod producer;
 mod put;
+mod put_long;
+mod put_many;
+mod reservation;
+mod reserve;
+mod stats;
+mod when_full;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,7 +31,14 @@ use rkyv::{Archive, Deserialize, Place, Serialize};
 pub use backend::Backend;
 pub use builder::QueueBuilder;
 pub use capabilities::QueueCapabilities;
+pub use commit_error::CommitError;
+pub use dead_letters::DeadLetter;
+pub use halves::{Consumer, Producer};
 pub use lease::Lease;
+pub use reservation::Reservation;
+pub use stats::{QueueHolder, QueueStats};
+
+use lengths::LastLen;
 
 use kernel::Kernel;
 
@@ -35,6 +55,7 @@ use crate::region::Presence;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::held::Held as HeldIn;
 use crate::ring::kept::Kept as KeptIn;
+use crate::ring::policy::WhenFull;
 use crate::ring::{ClientCursor, Mapped, Ring};
 
 /// A bounded queue between any number of processes and threads.
@@ -84,6 +105,8 @@ pub(crate) struct Shared {
     pub(crate) plain_room: usize,
     /// What carries the messages if the ring does not. After the object, so that it finds out whether that is gone.
     pub(crate) kernel: Option<Kernel>,
+    pub(crate) last_len: LastLen,
+    pub(crate) when_full: WhenFull,
     /// Last: the object goes before the domain, of which a process has one for each region.
     pub(crate) domain: Arc<Domain>,
 }
@@ -152,7 +175,10 @@ impl<T: Message> Queue<T> {
         let domain = Domain::of(&object)?;
         let presence = domain.region().presence()?;
         let plain_room = ring.room().min(usize::try_from(max_message).unwrap_or(usize::MAX));
-        let shared = Arc::new(Shared { domain, object, ring, max_message, plain_room, kernel });
+        let last_len = LastLen::default();
+        let when_full = ring.policy().when_full;
+        let shared =
+            Arc::new(Shared { domain, object, ring, max_message, plain_room, kernel, last_len, when_full });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }

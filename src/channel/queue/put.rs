@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::kernel::no_handles;
 use super::{Memory, Queue, Shared};
+use crate::channel::codec;
 use crate::channel::domain::deadline_in;
 use crate::channel::errors::PutError;
 use crate::channel::message::Message;
-use crate::channel::transfer::{Child, Part, Scope};
-use crate::channel::{codec, parcel};
-use crate::error::{Error, ErrorKind};
+use crate::channel::transfer::Scope;
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
 use crate::ring::plain::plain_bytes;
+use crate::ring::policy::WhenFull;
 use crate::ring::{ParticipantId, PutClaim, PutFail};
 
 impl<T: Message> Queue<T> {
@@ -51,39 +51,39 @@ impl<T: Message> Queue<T> {
     }
 
     #[inline]
-    fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
+    pub(super) fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         match plain_bytes(value) {
             // Nothing is less than no room: values without a size go the long way, where backends part.
-            Some(bytes) if size_of::<T>() != 0 && bytes.len() <= self.shared.plain_room => {
+            Some(bytes)
+                if bytes.len() <= self.shared.plain_room
+                    && (size_of::<T>() != 0 || self.shared.kernel.is_none()) =>
+            {
                 self.put_bytes(bytes, limits)
             }
-            _ => self.put_encoded(value, limits),
+            Some(bytes) => self.put_plain_long(bytes, limits),
+            None => self.put_encoded(value, limits),
         }
     }
 
     /// Everything that has to be serialised. Nothing is claimed while user code runs.
     fn put_encoded(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         let scope = Scope::open();
-        codec::encode(value, |bytes| {
-            let children = scope.take();
-            if bytes.len() as u64 > self.shared.max_message {
-                return Err(PutError::TooLarge { len: bytes.len() as u64, max: self.shared.max_message });
-            }
-            if let Some(kernel) = &self.shared.kernel {
-                if !children.is_empty() {
-                    return Err(no_handles(kernel));
-                }
-                return self.put_to_kernel(kernel, bytes, limits);
-            }
-            if children.is_empty() && bytes.len() <= self.shared.ring.room() {
-                return self.put_bytes(bytes, limits);
-            }
-            self.put_block(bytes, &children, limits)
-        })?
+        if let Some(kernel) = &self.shared.kernel {
+            return codec::encode(value, |bytes| match scope.take().is_empty() {
+                true => self.put_to_kernel(kernel, bytes, limits),
+                false => Err(no_handles(kernel)),
+            })?;
+        }
+        drop(scope);
+        if self.put_in_place(value, limits)? {
+            return Ok(());
+        }
+        let scope = Scope::open();
+        codec::encode(value, |bytes| self.put_serialised(bytes, &scope.take(), limits))?
     }
 
     #[inline]
-    fn put_bytes(&self, bytes: &[u8], limits: &Limits<'_>) -> Result<(), PutError> {
+    pub(super) fn put_bytes(&self, bytes: &[u8], limits: &Limits<'_>) -> Result<(), PutError> {
         let mut claim = self.claim(limits)?;
         if let Some(room) = claim.bytes_mut().get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
@@ -92,28 +92,9 @@ impl<T: Message> Queue<T> {
         Ok(())
     }
 
-    /// The message goes into a block, made before a slot is claimed: nobody waits for our memory.
-    fn put_block(&self, bytes: &[u8], children: &[Child], limits: &Limits<'_>) -> Result<(), PutError> {
-        // The caller keeps the value, and an end of a pipe has one owner at a time.
-        if children.iter().any(|child| child.part != Part::Whole) {
-            return Err(PutError::Other(one_owner()));
-        }
-        let domain = &self.shared.domain;
-        let block = parcel::pack(domain, bytes, children).map_err(|error| match error.kind() {
-            ErrorKind::TooLarge => {
-                PutError::TooLarge { len: bytes.len() as u64, max: domain.region().limit() }
-            }
-            _ => PutError::Other(error),
-        })?;
-        let claim = self.claim(limits)?;
-        let reference = block.mark_sent(self.shared.object.id(), claim.ticket());
-        claim.publish_block(reference, bytes.len() as u64);
-        Ok(())
-    }
-
     /// A claimed slot; waits for one within the limits.
     #[inline]
-    fn claim(&self, limits: &Limits<'_>) -> Result<PutClaim<'_, Memory>, PutError> {
+    pub(super) fn claim(&self, limits: &Limits<'_>) -> Result<PutClaim<'_, Memory>, PutError> {
         let me = self.me()?;
         match self.shared.ring.claim_put(&self.cursor, me) {
             Ok(claim) => Ok(claim),
@@ -123,12 +104,18 @@ impl<T: Message> Queue<T> {
     }
 
     #[cold]
-    fn claim_when_free(
+    pub(super) fn claim_when_free(
         &self,
         me: ParticipantId,
         limits: &Limits<'_>,
     ) -> Result<PutClaim<'_, Memory>, PutError> {
-        let Shared { ring, domain, .. } = &*self.shared;
+        let Shared { ring, domain, when_full, .. } = &*self.shared;
+        ring.note_depth(ring.capacity());
+        if *when_full == WhenFull::DropOldest
+            && let Some(claim) = self.claim_by_dropping(me)?
+        {
+            return Ok(claim);
+        }
         let mut answer = Err(PutError::Full);
         let mut full = || {
             answer = match ring.claim_put(&self.cursor, me) {
@@ -138,7 +125,7 @@ impl<T: Message> Queue<T> {
             };
             false
         };
-        if limits.is_try() {
+        if limits.is_try() || *when_full == WhenFull::Fail {
             // The slot may be held by the dead: ask once, so that a program of non-blocking calls goes on too.
             if ring.put_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner)) {
                 full();
@@ -151,10 +138,4 @@ impl<T: Message> Queue<T> {
         }
         if end == WaitEnd::Cancelled { Err(PutError::Cancelled) } else { answer }
     }
-}
-
-#[cold]
-fn one_owner() -> Error {
-    Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be a message")
-        .hint("give it to a process as an argument")
 }

@@ -25,6 +25,7 @@ mod rx;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod tx;
+mod tx_many;
 pub mod word;
 
 pub use bereaved::close_for_dead;
@@ -35,3 +36,4 @@ pub use memory::{RxMemory, TxMemory};
 pub use received::{Next, RecvEnd};
 pub use rx::StreamRx;
 pub use tx::{SendEnd, StreamTx, TrySend};
+pub use tx_many::Batch;

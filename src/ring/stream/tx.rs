@@ -17,20 +17,20 @@ const GATHER_LOOKS: u32 = 128;
 /// The one writer of a stream: private cursors over shared lines.
 #[derive(Debug)]
 pub struct StreamTx<T, R> {
-    own: T,
-    peer: R,
+    pub(super) own: T,
+    pub(super) peer: R,
     /// The line that was written last; the next one follows it.
-    number: u32,
+    pub(super) number: u32,
     /// What of it is used, in bytes (empty messages: in messages).
-    used: u32,
+    pub(super) used: u32,
     /// Its code; 0 if nothing may be appended. FIRST or MORE: a long message is not finished.
-    code: u32,
-    tag: u32,
+    pub(super) code: u32,
+    pub(super) tag: u32,
     /// Lines that may be begun without another look at the reader's position.
-    room: u32,
+    pub(super) room: u32,
     dead: Option<Fault>,
     closed: bool,
-    bell: Bell,
+    pub(super) bell: Bell,
     sleeper: Sleeper,
 }
 
@@ -193,19 +193,26 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
     /// Makes the next line current and empty.
     #[inline]
     fn begin(&mut self, code: u32, tag: u32) -> Result<(), TrySend> {
+        self.make_ready()?;
+        self.enter(code, tag);
+        Ok(())
+    }
+
+    /// At least one line may be begun.
+    #[inline]
+    pub(super) fn make_ready(&mut self) -> Result<(), TrySend> {
         if self.closed || matches!(self.code, FIRST | MORE) {
             self.give_up_message()?;
         }
         if self.room == 0 {
             self.look_for_room()?;
         }
-        self.enter(code, tag);
         Ok(())
     }
 
     /// The next line is free: takes it.
     #[inline(always)]
-    fn enter(&mut self, code: u32, tag: u32) {
+    pub(super) fn enter(&mut self, code: u32, tag: u32) {
         self.room -= 1;
         self.number = word::next(self.number);
         (self.used, self.code, self.tag) = (0, code, tag);
@@ -248,7 +255,7 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
     }
 
     #[cold]
-    fn wait_room(
+    pub(super) fn wait_room(
         &mut self,
         limits: &Limits<'_>,
         spinner: &Spinner,
@@ -403,11 +410,11 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
 }
 
 /// Most lines of a long message that appear at once.
-const BATCH: u32 = 16;
+pub(super) const BATCH: u32 = 16;
 
 /// Copies `bytes` into the line from word `at` on; the last word is filled up with zeros.
 #[inline(always)]
-fn write(line: &Line, at: usize, bytes: &[u8]) {
+pub(super) fn write(line: &Line, at: usize, bytes: &[u8]) {
     let words = line.payload.get(at..).unwrap_or(&[]);
     let (whole, rest) = bytes.as_chunks::<8>();
     // Relaxed: published by the header.

@@ -5,6 +5,7 @@ pub mod loom;
 pub mod mutants;
 pub mod perf;
 pub mod sanitize;
+pub mod soak;
 pub mod stress;
 pub mod test;
 pub mod tidy;

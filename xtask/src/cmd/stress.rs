@@ -16,7 +16,8 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let job = cargo("run --release -p processing-stress -- --seconds").arg(options.seconds.to_string());
+    let job = cargo("run --release -p processing-stress --bin stress -- --seconds")
+        .arg(options.seconds.to_string());
     match options.seed {
         Some(seed) => job.arg("--seed").arg(seed.to_string()),
         None => job,

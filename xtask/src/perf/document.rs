@@ -9,6 +9,7 @@ use super::goals::Goal;
 use super::rows::Row;
 use super::store::Kept;
 use super::svg;
+use super::tails::Tails;
 use crate::markers;
 use crate::root::root;
 
@@ -86,6 +87,12 @@ fn introduction(rows: &[Kept]) -> String {
          and the peer alternate within one run; `ratio` is ours / peer in each round, so less than 1 is faster.\n",
         latest.machine, latest.day
     );
+    if rows.iter().any(|kept| kept.row.more.contains_key("p99")) {
+        text.push_str(
+            "Percentiles are of operations that were timed one by one, and the clock with them. In an open loop an operation lasts from \
+             when a message was due, by a schedule that waits for nobody, until it was taken; its time is the mean of that.\n",
+        );
+    }
     if rows.iter().any(|kept| !kept.fresh) {
         text.push_str("† measured by an earlier run on the same machine.\n");
     }
@@ -116,38 +123,35 @@ fn family_table(family: &str, members: &[&Kept], goals: &[Goal]) -> String {
     if members.iter().any(|kept| kept.row.ratio.is_some()) {
         let _ = writeln!(text, "![Ratios of {family}]({})\n", picture_of(family));
     }
-    let tails = members.iter().any(|kept| kept.row.more.contains_key("p99"));
-    text.push_str("| row | ours, ns | peer | its ns | ratio | goal |");
-    text.push_str(if tails {
-        " p50 / p99 / p99.9 |\n|---|---|---|---|---|---|---|\n"
-    } else {
-        "\n|---|---|---|---|---|---|\n"
-    });
+    let tails = Tails::of(members);
+    let _ = writeln!(text, "| row | ours, ns | peer | its ns | ratio | goal |{}", tails.head());
+    let _ = writeln!(text, "|---|---|---|---|---|---|{}", tails.rule());
     for kept in members {
         text.push_str(&line(kept, goals, tails));
     }
     text
 }
 
-fn line(kept: &Kept, goals: &[Goal], tails: bool) -> String {
+fn line(kept: &Kept, goals: &[Goal], tails: Tails) -> String {
     let row = &kept.row;
     let mark = if kept.fresh { "" } else { " †" };
     let peer = row.peer.as_ref().map_or_else(String::new, |peer| format!("`{peer}`"));
-    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max) + &share(row);
+    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max) + &share(row) + &every(row);
     let theirs = range(row.peer_ns, row.peer_min, row.peer_max);
     let goal = goals.iter().find(|goal| goal.is_for(row));
     let goal = goal.map_or_else(String::new, |goal| format!("{:.2}: {}", goal.at_most, verdict(goal, row)));
-    let mut text = format!("| `{}`{mark} | {ours} | {peer} | {theirs} | {} | {goal} |", row.row, ratio(row));
-    if tails {
-        let _ = write!(text, " {} |", percentiles(row));
-    }
-    text.push('\n');
-    text
+    let (ratio, tails) = (ratio(row), tails.cells(row));
+    format!("| `{}`{mark} | {ours} | {peer} | {theirs} | {ratio} | {goal} |{tails}\n", row.row)
 }
 
 /// Where several wanted the same: what the one with the least had.
 fn share(row: &Row) -> String {
     row.more_number("share").map_or_else(String::new, |share| format!("; least share {share:.2} of fair"))
+}
+
+/// Where operations come by a schedule: how often.
+fn every(row: &Row) -> String {
+    row.more_number("every_ns").map_or_else(String::new, |every| format!("; one every {} ns", number(every)))
 }
 
 fn ratio(row: &Row) -> String {
@@ -171,13 +175,8 @@ fn range(median: Option<f64>, min: Option<f64>, max: Option<f64>) -> String {
     }
 }
 
-fn percentiles(row: &Row) -> String {
-    let all: Vec<f64> = ["p50", "p99", "p999"].iter().filter_map(|name| row.more_number(name)).collect();
-    all.iter().map(|value| number(*value)).collect::<Vec<_>>().join(" / ")
-}
-
 /// Three significant digits are what a measurement has.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value {
         v if v < 10.0 => format!("{v:.2}"),
         v if v < 100.0 => format!("{v:.1}"),
@@ -218,6 +217,22 @@ mod tests {
         assert!(text.find("## connection") < text.find("## raw"));
         assert!(text.contains("| `raw.futex` | 70,000 [1.00 .. 2.00] |  |  |  |  |"), "{text}");
         assert!(!text.contains('†'));
+    }
+
+    #[test]
+    fn percentiles_have_as_many_columns_as_there_are() {
+        let table = |text: &str| {
+            let rows = merge(Vec::new(), parse(text).unwrap(), "m", "1");
+            family_table("f", &rows.iter().collect::<Vec<_>>(), &[])
+        };
+        let ours = PAIR.replace("\"p99\":400.0", "\"p50\":300,\"p99\":400,\"p999\":5000,\"every_ns\":28.4");
+        let both = ours.replace("\"p50\"", "\"peer_p50\":1,\"peer_p99\":2,\"peer_p999\":3,\"p50\"");
+        assert!(table(RAW).contains("| goal |\n|---|---|---|---|---|---|\n"));
+        let one = table(&ours);
+        assert!(one.contains("|  | 300 / 400 / 5,000 |\n") && one.contains("; one every 28.4 ns"), "{one}");
+        let two = table(&format!("{both}\n{RAW}"));
+        assert!(two.contains("| the peer's |\n|---|---|---|---|---|---|---|---|\n"), "{two}");
+        assert!(two.contains("| 300 / 400 / 5,000 | 1.00 / 2.00 / 3.00 |\n"), "{two}");
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub struct Goal {
 }
 
 /// The projects that the program in `benches/peers` measures.
-const OTHERS: &[&str] = &["rtrb", "crossbeam", "python"];
+const OTHERS: &[&str] =
+    &["rtrb", "rtrb_chunks", "crossbeam", "iceoryx2", "iceoryx2_loan", "ipc_channel", "ringfire", "python"];
 
 impl Goal {
     /// The peer is measured by our own command: a limit of the machine or a part of its system, not a project of others.
@@ -53,6 +54,18 @@ mod tests {
             assert!(goals[..at].iter().all(|g| (&g.row, &g.peer) != (&goal.row, &goal.peer)), "{goal:?}");
             assert!(goal.at_most > 0.0);
         }
+    }
+
+    #[test]
+    fn projects_of_others_are_known_by_the_beginning_of_their_rows() {
+        let goal =
+            |peer: &str| Goal { row: "r".into(), what: String::new(), peer: peer.into(), at_most: 1.0 };
+        for peer in
+            ["iceoryx2", "iceoryx2_loan", "iceoryx2.rtt", "rtrb_chunks", "ringfire.64b", "python.queue"]
+        {
+            assert!(!goal(peer).is_ours(), "{peer}");
+        }
+        assert!(goal("raw.line_copy").is_ours() && goal("pthread.robust").is_ours());
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub mod machine;
 pub mod rows;
 pub mod store;
 pub mod svg;
+pub mod tails;

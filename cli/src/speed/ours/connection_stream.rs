@@ -1,8 +1,9 @@
 //! One way through a `Connection`, each message visible at once.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
+use crate::measure::payload::message;
 use crate::measure::stream::{Consumer, Producer, Put, Take};
-use crate::measure::{Crew, Entry, Row};
+use crate::measure::{Crew, Entry, Report, Row};
 use crate::speed::raw::spsc_copy;
 use processing::{Connection, Process, Queue};
 
@@ -12,6 +13,7 @@ pub fn rows() -> Vec<Row> {
         Row::ours(entry::<1>()).against(spsc_copy::of_8()),
         Row::ours(entry::<32>()).against(spsc_copy::of_256()),
         Row::ours(entry::<512>()).against(spsc_copy::of_4096()),
+        Row::ours(batches::<1>()).against(spsc_copy::of_8()),
     ]
 }
 
@@ -27,6 +29,45 @@ pub fn entry<const WORDS: usize>() -> Entry {
         })?;
         Ok(Crew::new([consumer, producer]))
     })
+}
+
+/// The same in batches of [`BATCH`]: one call, one wake-up, as many messages in a line as fit.
+pub fn batches<const WORDS: usize>() -> Entry {
+    Entry::new(format!("connection.stream.batch.{}b", WORDS * 8), |cores| {
+        let (a, b) = cores.two()?;
+        let (puts, takes) = processing::pipe()?;
+        let consumer = Hand::start(&b, |Desk { cores, orders, reports }| {
+            Process::new(consume::<WORDS>, (cores, orders, reports, takes)).start()
+        })?;
+        let producer = Hand::start(&a, |Desk { cores, orders, reports }| {
+            Process::new(produce_batches::<WORDS>, (cores, orders, reports, puts)).start()
+        })?;
+        Ok(Crew::new([consumer, producer]))
+    })
+}
+
+/// Messages of a batch.
+pub const BATCH: usize = 64;
+
+fn produce_batches<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    connection: Connection,
+) {
+    let mut number = 1;
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| {
+        // And the one before the watch starts.
+        let end = number + operations + 1;
+        while number < end {
+            let count = (end - number).min(BATCH as u64);
+            let batch: [[u64; WORDS]; BATCH] = std::array::from_fn(|n| message(number + n as u64));
+            connection.send_many(&batch[..count as usize])?;
+            number += count;
+        }
+        Ok(Report::default())
+    }));
 }
 
 fn produce<const WORDS: usize>(

@@ -1,6 +1,7 @@
 //! From the death of a lock's owner to the survivor's return.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
+use crate::measure::clock::now;
 use crate::measure::{Batch, Contender, Entry, Report, Row, Side};
 use anyhow::{Context as _, ensure};
 use processing::{AcquireError, Lock, Process, Queue};
@@ -65,12 +66,6 @@ fn survive(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, lock: L
         let nanos = now();
         ensure!(died.pid() != 0, "the dead one is not known");
         drop(died.recover());
-        Ok(Report { operations: 1, nanos, wrong: 0 })
+        Ok(Report { operations: 1, nanos, ..Report::default() })
     }));
-}
-
-/// CLOCK_MONOTONIC, which is the same in all processes.
-fn now() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

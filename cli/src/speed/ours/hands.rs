@@ -3,13 +3,13 @@
 //! Orders and reports travel through queues that sleep while they wait: a process that has nothing to do must
 //! not disturb whatever is measured meanwhile.
 
-use crate::measure::{Place, Report, Side};
+use crate::measure::{Place, Report, Side, Tail};
 use anyhow::{Context as _, bail};
 use processing::{Process, Queue, WaitStrategy};
 use std::time::{Duration, Instant};
 
-/// How a report travels: operations, nanoseconds, wrong messages.
-pub type Figures = (u64, u64, u64);
+/// How a report travels: operations, nanoseconds, wrong messages, and the pairs of its tail.
+pub type Figures = (u64, u64, u64, Vec<(u64, u64)>);
 
 /// What each measured process gets first: where it sits, and how it hears and speaks.
 pub struct Desk {
@@ -51,7 +51,9 @@ impl Side for Hand {
         let deadline = Instant::now() + patience;
         loop {
             match self.reports.get_timeout(Duration::from_millis(500)) {
-                Ok((operations, nanos, wrong)) => return Ok(Report { operations, nanos, wrong }),
+                Ok((operations, nanos, wrong, pairs)) => {
+                    return Ok(Report { operations, nanos, wrong, each: Tail::from_pairs(&pairs)? });
+                }
                 Err(error) if !error.is_empty() => return Err(error.into()),
                 Err(_) if !self.process.is_alive() => bail!("{} ended", self.process),
                 Err(_) if Instant::now() > deadline => bail!("{} gave no answer", self.process),
@@ -76,8 +78,9 @@ impl Drop for Hand {
 pub fn serve(desk: &Desk, mut job: impl FnMut(u64) -> anyhow::Result<Report>) -> anyhow::Result<()> {
     Place::from(desk.cores.clone()).pin()?;
     loop {
-        let Report { operations, nanos, wrong } = job(desk.orders.get()?)?;
-        desk.reports.put(&(operations, nanos, wrong))?;
+        let Report { operations, nanos, wrong, each } = job(desk.orders.get()?)?;
+        let pairs = each.as_ref().map(Tail::to_pairs).unwrap_or_default();
+        desk.reports.put(&(operations, nanos, wrong, pairs))?;
     }
 }
 

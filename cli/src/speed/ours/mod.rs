@@ -8,6 +8,9 @@ pub mod death;
 pub mod event;
 mod hands;
 pub mod lock;
+pub mod queue_large;
+pub mod queue_many;
+pub mod queue_open_loop;
 pub mod queue_stream;
 pub mod semaphore;
 pub mod start_join;
@@ -19,6 +22,9 @@ pub fn rows() -> Vec<Row> {
         connection_rtt::rows(),
         connection_stream::rows(),
         queue_stream::rows(),
+        queue_many::rows(),
+        queue_large::rows(),
+        queue_open_loop::rows(),
         lock::rows(),
         semaphore::rows(),
         condition::rows(),

@@ -31,5 +31,5 @@ fn copy(from: &mut [u64], to: &mut [u64], copies: u64) -> Report {
         black_box(&mut *to).copy_from_slice(black_box(from));
         wrong += u64::from((to[0], to[last]) != (number, !number));
     }
-    Report { operations: copies, nanos: start.elapsed().as_nanos() as u64, wrong }
+    Report { operations: copies, nanos: start.elapsed().as_nanos() as u64, wrong, each: None }
 }

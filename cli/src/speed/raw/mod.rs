@@ -4,11 +4,14 @@ pub mod condition;
 pub mod eventfd;
 pub mod fork;
 pub mod futex;
+pub mod line_copy;
 pub mod memcpy;
 pub mod mq;
+pub mod mq_stream;
 pub mod mutex;
 pub mod ping_pong;
 pub mod pipe;
+pub mod pipe_stream;
 pub mod semaphore;
 pub mod spsc_copy;
 pub mod unix_socket;
@@ -23,7 +26,10 @@ pub fn rows() -> Vec<Row> {
         pipe::entries(),
         unix_socket::entries(),
         mq::entries(),
+        pipe_stream::entries(),
+        mq_stream::entries(),
         spsc_copy::entries(),
+        line_copy::entries(),
         memcpy::entries(),
         fork::entries(),
         mutex::entries(),

@@ -20,7 +20,7 @@ pub fn entries() -> Vec<Entry> {
 
 pub fn two_cores() -> Entry {
     Entry::new("raw.mq", |cores| {
-        let (questions, answers) = (Rc::new(open()?), Rc::new(open()?));
+        let (questions, answers) = (Rc::new(open(SMALL)?), Rc::new(open(SMALL)?));
         let asker = Mq { to: Rc::clone(&questions), from: Rc::clone(&answers) };
         let answerer = Mq { to: answers, from: questions };
         let (a, b) = cores.two()?;
@@ -30,18 +30,25 @@ pub fn two_cores() -> Entry {
 
 const MESSAGE: usize = size_of::<u64>();
 
-/// A new queue that has lost its name: it goes with its last descriptor.
-fn open() -> anyhow::Result<OwnedFd> {
+/// Depth and longest message of the queues that round trips go through.
+const SMALL: Option<(usize, usize)> = Some((4, MESSAGE));
+
+/// A new queue that has lost its name: it goes with its last descriptor. Of this depth and longest message, or of those that the
+/// system has as its defaults.
+pub(super) fn open(size: Option<(usize, usize)>) -> anyhow::Result<OwnedFd> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = CString::new(format!("/processing-speed-{}-{number}", std::process::id()))?;
     // SAFETY: all bytes zero are an mq_attr.
     let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
-    attributes.mq_maxmsg = 4;
-    attributes.mq_msgsize = MESSAGE as libc::c_long;
+    let attributes = size.map_or(std::ptr::null(), |(depth, longest)| {
+        attributes.mq_maxmsg = depth as libc::c_long;
+        attributes.mq_msgsize = longest as libc::c_long;
+        &raw const attributes
+    });
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
     // SAFETY: see the module.
-    let queue = unsafe { libc::mq_open(name.as_ptr(), flags, 0o600, &raw const attributes) };
+    let queue = unsafe { libc::mq_open(name.as_ptr(), flags, 0o600, attributes) };
     ensure_done(queue >= 0).context("mq_open (limits: /proc/sys/fs/mqueue, ulimit -q)")?;
     // SAFETY: a descriptor that nobody else owns: on Linux an mqd_t is one.
     let queue = unsafe { OwnedFd::from_raw_fd(queue) };
@@ -74,6 +81,6 @@ impl End<1> for Mq {
     }
 }
 
-fn ensure_done(done: bool) -> anyhow::Result<()> {
+pub(super) fn ensure_done(done: bool) -> anyhow::Result<()> {
     if done { Ok(()) } else { Err(io::Error::last_os_error().into()) }
 }

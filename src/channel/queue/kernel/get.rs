@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::endpoint::unpack;
 use super::{Endpoint, Kernel};
@@ -35,6 +36,24 @@ impl<T: Message> Queue<T> {
             Ok(value) => codec::own::<T>(value).map_err(GetError::Other),
             Err(_) => Err(GetError::TypeMismatch),
         })
+    }
+
+    /// Takes the next message, and what else is there, up to `max`. A later one that cannot be made into a value ends the call.
+    pub(in crate::channel::queue) fn get_many_from_kernel(
+        &self,
+        kernel: &Kernel,
+        max: usize,
+        limits: &Limits<'_>,
+    ) -> Result<Vec<T>, GetError> {
+        let mut values = vec![self.get_from_kernel(kernel, limits)?];
+        // A panic must not take along what was taken before.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            while values.len() < max {
+                let Ok(value) = self.get_from_kernel(kernel, &Limits::TRY) else { break };
+                values.push(value);
+            }
+        }));
+        Ok(values)
     }
 
     /// Takes the next message as a copy that is read where it lies.

@@ -43,7 +43,9 @@ use crate::ring::plain::plain_len;
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     endpoint: Arc<Endpoint>,
-    /// Bytes that the kernel counts for each message, if they are all alike.
+    /// Bytes of all messages, if they are all alike.
+    len: Option<usize>,
+    /// Bytes that the kernel counts for each of them.
     unit: Option<u64>,
 }
 
@@ -59,7 +61,11 @@ impl Kernel {
             len if len > endpoint.longest => PARCEL_RECORD as u64,
             len => len.max(1) as u64,
         });
-        Self { endpoint, unit }
+        Self { endpoint, len: plain_len::<T>(), unit }
+    }
+
+    pub(super) fn exact_len(&self) -> Option<usize> {
+        self.len
     }
 
     pub(super) fn backend(&self) -> Backend {

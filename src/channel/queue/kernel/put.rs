@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
 use crate::ring::Sent;
+use crate::ring::policy::WhenFull;
 
 impl<T> Queue<T> {
     /// Puts the bytes of a message; waits for room within the limits.
@@ -19,7 +20,10 @@ impl<T> Queue<T> {
         limits: &Limits<'_>,
     ) -> Result<(), PutError> {
         let me = self.me()?;
-        let Shared { ring, domain, .. } = &*self.shared;
+        let Shared { ring, domain, max_message, when_full, .. } = &*self.shared;
+        if bytes.len() as u64 > *max_message {
+            return Err(PutError::TooLarge { len: bytes.len() as u64, max: *max_message });
+        }
         // Made once, before any attempt: nobody waits for our memory.
         let letter = kernel.endpoint.letter(bytes)?;
         let mut answer = Err(PutError::Full);
@@ -36,7 +40,14 @@ impl<T> Queue<T> {
         if !full() {
             return answer;
         }
-        if limits.is_try() {
+        if *when_full == WhenFull::DropOldest {
+            while self.drop_oldest(kernel)? {
+                if !full() {
+                    return answer;
+                }
+            }
+        }
+        if limits.is_try() || *when_full == WhenFull::Fail {
             // A claim of the dead may be in the way: ask once.
             if ring.put_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner)) {
                 full();
@@ -48,6 +59,17 @@ impl<T> Queue<T> {
             full();
         }
         if end == WaitEnd::Cancelled { Err(PutError::Cancelled) } else { answer }
+    }
+
+    /// Takes the oldest message out, which is lost; false: there is none.
+    #[cold]
+    fn drop_oldest(&self, kernel: &Kernel) -> Result<bool, PutError> {
+        let mut room = vec![0; kernel.endpoint.longest];
+        let taken = kernel.endpoint.mechanism.receive(&mut room).map_err(refused)?;
+        if taken.is_some() {
+            self.shared.ring.note_dropped();
+        }
+        Ok(taken.is_some())
     }
 
     /// A lease over a copy gives its message back: to the end, if there is room.

@@ -39,6 +39,10 @@ fn create<T: Message>(builder: &QueueBuilder<T>, backend: Backend) -> Result<Que
     if domain.region().depot().is_none() {
         return Err(no_depot());
     }
+    let policy = builder.policy()?;
+    if policy.dead_letters_after != 0 {
+        return Err(no_dead_letters(backend));
+    }
     let len = plain_len::<T>().map(|len| len as u64).or(builder.max_message);
     let kind = match backend {
         Backend::PosixMq => kind::MQ_QUEUE,
@@ -46,7 +50,7 @@ fn create<T: Message>(builder: &QueueBuilder<T>, backend: Backend) -> Result<Que
         _ => kind::SOCKET_QUEUE,
     };
     let geometry = Geometry::fixed(CLAIMS, 0, 0);
-    let make = || rings::create(domain.store(), kind, codec::fingerprint::<T>(), &geometry, u64::MAX);
+    let make = || rings::create(domain.store(), kind, codec::fingerprint::<T>(), &geometry, u64::MAX, policy);
     // The object first: of one that dies while it makes a message queue, the reaper knows by it that a name may be left.
     let object = domain.with_room(make)?;
     let ring = Ring::attach(object.clone())?;
@@ -63,6 +67,12 @@ fn create<T: Message>(builder: &QueueBuilder<T>, backend: Backend) -> Result<Que
     let longest = if kind == kind::SOCKET_QUEUE { u64::MAX } else { endpoint.longest as u64 };
     ring.set_max_message(builder.max_message.unwrap_or(u64::MAX).min(longest));
     Queue::over(object, builder.strategy, Some(Kernel::over::<T>(endpoint)))
+}
+
+#[cold]
+fn no_dead_letters(backend: Backend) -> Error {
+    let what = format!("dead letters are messages that came back, and none does with the backend {backend}");
+    Error::new(ErrorKind::Unsupported, "queue", what).hint("use the ring for them")
 }
 
 /// The environment's choice is not to be had, and the program goes on.

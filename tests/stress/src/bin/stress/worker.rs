@@ -2,10 +2,10 @@
 #![allow(clippy::disallowed_types, reason = "what is checked must not be what checks")]
 
 use crate::board::{Board, Common, Slot, THREADS, WORKERS};
-use crate::random::Random;
 use crate::things::{PERMITS, Things, list_of};
 use anyhow::{Result, bail};
 use processing::{AcquireError, ErrorKind};
+use processing_stress::random::Random;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;

@@ -1,5 +1,9 @@
 //! rtrb: a wait-free ring of one producer and one consumer, within one process.
 
+mod chunks;
+
+pub use chunks::entry as chunks;
+
 use crate::threads::crew;
 use processing_cli::measure::Entry;
 use processing_cli::measure::stream::{Put, Take};

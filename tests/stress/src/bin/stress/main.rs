@@ -5,7 +5,6 @@
 #![allow(clippy::disallowed_types, reason = "what is checked must not be what checks")]
 
 mod board;
-mod random;
 mod things;
 mod worker;
 
@@ -15,10 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use processing::{AcquireError, Arena, Process};
-use rustix::process::{Pid, Signal, kill_process};
+use processing_stress::{disturb, random::Random};
 
 use board::{Board, Common, THREADS, WORKERS};
-use random::Random;
 use things::{PERMITS, Things, list_of};
 
 #[derive(Parser)]
@@ -40,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let seed = options.seed.unwrap_or_else(|| u64::from(std::process::id()) << 20 ^ clock());
+    let seed = options.seed.unwrap_or_else(disturb::seed);
     println!("seed {seed}");
     let mut run = Run::start(&options, seed)?;
     let deadline = Instant::now() + Duration::from_secs(options.seconds);
@@ -49,11 +47,6 @@ fn main() -> Result<()> {
         run.check()?;
     }
     run.finish()
-}
-
-fn clock() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_nanos() as u64)
 }
 
 struct Run {
@@ -74,7 +67,7 @@ impl Run {
     fn start(options: &Options, seed: u64) -> Result<Self> {
         let count = (options.processes * options.threads) as usize;
         let mut run = Self {
-            board: Board::create()?,
+            board: Board::create("stress")?,
             things: Things::new()?,
             workers: Vec::new(),
             threads: options.threads,
@@ -115,10 +108,8 @@ impl Run {
     }
 
     fn pause(&mut self, victim: usize) -> Result<()> {
-        let pid = self.workers[victim].pid();
-        send(pid, Signal::STOP)?;
-        std::thread::sleep(Duration::from_millis(self.random.below(20)));
-        send(pid, Signal::CONT)?;
+        let time = Duration::from_millis(self.random.below(20));
+        disturb::pause(&self.workers[victim], time)?;
         self.stops += 1;
         Ok(())
     }
@@ -204,10 +195,4 @@ impl Run {
         println!("{} kills, {} stops; {}", self.kills, self.stops, done.join(", "));
         println!("no violation");
     }
-}
-
-/// To a process of this program's own.
-fn send(pid: u32, signal: Signal) -> Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("a pid")?;
-    Ok(kill_process(pid, signal)?)
 }
