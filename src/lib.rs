@@ -146,8 +146,8 @@ pub use channel::{
     message::Message,
     named::{NamedGc, NamedInfo, gc_named, list_named},
     queue::{
-        CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueHolder, QueueStats,
-        Reservation,
+        Backend, CommitError, Consumer, DeadLetter, Lease, Producer, Queue, QueueBuilder, QueueCapabilities,
+        QueueHolder, QueueStats, Reservation,
     },
     ready::{Ready, Selectable, select, select_slice},
 };

@@ -366,6 +366,17 @@ impl Arena {
         Ok(self.hold(&mut table, view, place))
     }
 
+    /// Whether there is such an object, and nobody tears it down.
+    pub fn is_live(&self, id: ObjectId) -> bool {
+        if !(1..OBJECTS as u32).contains(&id.index)
+            || u64::from(id.index) >= self.control().object_end.load(Acquire)
+        {
+            return false;
+        }
+        let word = ObjectWord::unpack(self.object(id.index).word.load(Acquire));
+        word.generation == id.generation && word.state == ObjectState::Live
+    }
+
     /// What the directory says of an object that is not free.
     pub(super) fn object_view(&self, id: ObjectId) -> Option<ObjectView> {
         let entry = self.object(id.index);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::arena::{self, FsckReport, ObjectRef};
+use crate::channel::queue::kernel::purge_depot;
 use crate::channel::repair::Rooms;
 use crate::error::{ErrorKind, Result};
 use crate::prim::limits::Limits;
@@ -95,7 +96,7 @@ impl ArenaBuilder {
     ///
     /// `OutOfMemory` if the address space or the memory file cannot be had; `InvalidInput` for an impossible limit.
     pub fn build(self) -> Result<Arena> {
-        Ok(Arena { domain: Some(Domain::adopt(Region::create(self.limit)?)?) })
+        Ok(Arena { domain: Some(Domain::create(self.limit)?) })
     }
 }
 
@@ -159,6 +160,13 @@ impl Domain {
         Ok(Self::over(store))
     }
 
+    /// That of a new region, which has a depot for descriptors.
+    fn create(limit: u64) -> Result<Arc<Self>> {
+        let region = Region::create(limit)?;
+        region.make_depot();
+        Self::adopt(region)
+    }
+
     fn over(store: Arc<arena::Arena>) -> Arc<Self> {
         Arc::new(Self { store, looked: AtomicU64::new(clock::now()) })
     }
@@ -169,7 +177,7 @@ impl Domain {
         if let Some(domain) = &*tree {
             return Ok(domain.clone());
         }
-        let domain = Self::adopt(Region::create(0)?)?;
+        let domain = Self::create(0)?;
         *tree = Some(domain.clone());
         Ok(domain)
     }
@@ -233,6 +241,7 @@ impl Domain {
     #[cold]
     pub(crate) fn sweep(&self) {
         self.region().sweep(self);
+        purge_depot(self);
     }
 
     /// [`look_for_dead`](Self::look_for_dead), if nobody of this process did for a while: for calls that end without a

@@ -20,5 +20,16 @@ pub(crate) const EVENT: u32 = 7;
 pub(crate) const BUFFERED: u32 = 30;
 /// A segment of a buffered queue: the body is a ring, with its messages as in a queue.
 pub(crate) const SEGMENT: u32 = 31;
+/// A queue over a packet pipe: the body is a ring that carries no messages, see `ring/elsewhere.rs`.
+pub(crate) const PIPE_QUEUE: u32 = 12;
+/// The same over a pair of sockets.
+pub(crate) const SOCKET_QUEUE: u32 = 13;
+/// The same over a POSIX message queue.
+pub(crate) const MQ_QUEUE: u32 = 14;
+
+/// Whether messages of this kind of queue travel through the kernel.
+pub(crate) const fn is_kernel_queue(kind: u32) -> bool {
+    matches!(kind, PIPE_QUEUE | SOCKET_QUEUE | MQ_QUEUE)
+}
 /// All handles of one half of a queue, its producers or its consumers, as long as there are any: it holds the queue and has no body.
 pub(crate) const HALF: u32 = 20;

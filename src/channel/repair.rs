@@ -17,6 +17,7 @@ use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
+use crate::sys::mqueue;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,7 @@ impl Rings for Rooms {
 
     fn repair(&self, arena: &Arena, object: &ObjectView, who: ParticipantId, still: &dyn Fn() -> bool) {
         match object.kind() {
-            kind::QUEUE | kind::SEGMENT => {
+            kind::QUEUE | kind::SEGMENT | kind::PIPE_QUEUE | kind::SOCKET_QUEUE | kind::MQ_QUEUE => {
                 if let Ok(ring) = ring_of(arena, object) {
                     ring.repair(who, still);
                 }
@@ -78,8 +79,11 @@ impl Rings for Rooms {
     }
 
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
-        if object.kind() == kind::SEMAPHORE {
-            repair_semaphore(arena, object, who);
+        match object.kind() {
+            kind::SEMAPHORE => repair_semaphore(arena, object, who),
+            // It may have been about to take its name away.
+            kind::MQ_QUEUE => mqueue::remove_leftover(),
+            _ => {}
         }
         if let Some(body) = buffered_body(arena, object) {
             // Here and not in `repair`: after the operation on a link that was under way, and by nobody beside the reaper.
@@ -88,7 +92,8 @@ impl Rings for Rooms {
     }
 
     fn holder_gone(&self, arena: &Arena, holder: &ObjectView, target: &ObjectView) {
-        let half = holder.kind() == kind::HALF && target.kind() == kind::QUEUE;
+        let is_queue = target.kind() == kind::QUEUE || kind::is_kernel_queue(target.kind());
+        let half = holder.kind() == kind::HALF && is_queue;
         if half
             && !mutant::on("halves.not_closed")
             && let Ok(ring) = ring_of(arena, target)

@@ -56,7 +56,8 @@ pub struct Header {
     pub max_message: AtomicU64,
     /// For the layers above: what its users agree on, see `ring::policy`.
     pub policy: AtomicU64,
-    /// Of a segment, for the chain that it is in: its place, from 1.
+    /// Of a segment, for the chain that it is in: its place, from 1. Of a ring that carries no messages: how many fit where they are,
+    /// 0 if that says so itself.
     pub number: AtomicU64,
     /// Of a segment that is not the last: what its chain counts for it, a [`Charge`].
     pub charge: AtomicU64,

@@ -1,8 +1,8 @@
 //! What travels to a process that starts: its arguments, and the arenas that their handles live in.
 //!
 //! ```text
-//! bytes:  arenas:u32 { seat:u64, block:u64, tree:u64 } ..  handles:u32 { arena:u32, part:u32 } ..  arguments
-//! fds:    for each arena its file and its beacon
+//! bytes:  arenas:u32 { seat:u64, block:u64, flags:u64 } ..  handles:u32 { arena:u32, part:u32 } ..  arguments
+//! fds:    for each arena its file and its beacon, and both ends of its depot if a flag says so
 //! ```
 //! The handles themselves travel in one block of each arena, which belongs to the child's seat as soon as it is
 //! handed over: whoever of the two dies, somebody drops the references.
@@ -49,15 +49,43 @@ impl<T: Message> Cargo for T {
     }
 }
 
-/// One of the two files of an arena, kept open by it.
+/// Flags of an arena: it is the process tree's; it has a depot.
+const TREE: u64 = 1;
+const DEPOT: u64 = 2;
+
+/// One of the descriptors of an arena, kept open by it.
 struct File {
     region: Arc<Region>,
-    beacon: bool,
+    which: Which,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Memory,
+    Beacon,
+    Tail,
+    Head,
+}
+
+impl File {
+    /// What a participant needs of this region, in order.
+    fn all(region: &Arc<Region>) -> impl Iterator<Item = Descriptor> {
+        let depot: &[Which] = if region.depot().is_some() { &[Which::Tail, Which::Head] } else { &[] };
+        [Which::Memory, Which::Beacon]
+            .iter()
+            .chain(depot)
+            .map(|which| Descriptor::Lent(Arc::new(Self { region: region.clone(), which: *which })))
+    }
 }
 
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        if self.beacon { self.region.beacon() } else { self.region.memfd() }
+        match (self.which, self.region.depot()) {
+            (Which::Beacon, _) => self.region.beacon(),
+            (Which::Tail, Some(depot)) => depot.ends()[0],
+            (Which::Head, Some(depot)) => depot.ends()[1],
+            (Which::Memory | Which::Tail | Which::Head, _) => self.region.memfd(),
+        }
     }
 }
 
@@ -69,13 +97,12 @@ fn write(arguments: &[u8], children: &[Child], seat: &Seat) -> Result<BootPayloa
         let own: Vec<Child> = children.iter().filter(|child| lives_in(child, domain)).cloned().collect();
         let place = seat.reserve(domain.clone(), *tree)?;
         let block = hand_over(&place, &own)?;
-        for word in [place.seat.to_bits(), block, u64::from(place.tree)] {
+        let flag = |on: bool, bit| if on { bit } else { 0 };
+        let flags = flag(place.tree, TREE) | flag(domain.region().depot().is_some(), DEPOT);
+        for word in [place.seat.to_bits(), block, flags] {
             payload.bytes.extend_from_slice(&word.to_le_bytes());
         }
-        for beacon in [false, true] {
-            let file = File { region: domain.region().clone(), beacon };
-            payload.fds.push(Descriptor::Lent(Arc::new(file)));
-        }
+        payload.fds.extend(File::all(domain.region()));
     }
     put_u32(&mut payload.bytes, children.len());
     for child in children {
@@ -117,7 +144,7 @@ pub(super) fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Chi
     let mut reader = Reader(bytes);
     let mut arenas = Vec::new();
     for _ in 0..reader.u32()? {
-        arenas.push((reader.u64()?, reader.u64()?, reader.u64()? != 0));
+        arenas.push((reader.u64()?, reader.u64()?, reader.u64()?));
     }
     let mut parts = Vec::new();
     for _ in 0..reader.u32()? {
@@ -125,11 +152,16 @@ pub(super) fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Chi
     }
     let mut fds = fds.into_iter();
     let mut handles = Vec::new();
-    for (i, (seat, block, tree)) in arenas.into_iter().enumerate() {
-        let (Some(memfd), Some(beacon)) = (fds.next(), fds.next()) else { return Err(malformed()) };
-        let owned = |fd: Descriptor| fd.into_owned().map_err(|cause| Error::os("arena", "dup", cause));
-        let region = Region::attach(owned(memfd)?, owned(beacon)?, region::Seat::from_bits(seat))?;
-        let domain = if tree { Domain::inherit_tree(region)? } else { Domain::adopt(region)? };
+    for (i, (seat, block, flags)) in arenas.into_iter().enumerate() {
+        let mut next = || {
+            let fd = fds.next().ok_or_else(malformed)?;
+            fd.into_owned().map_err(|cause| Error::os("arena", "dup", cause))
+        };
+        let region = Region::attach(next()?, next()?, region::Seat::from_bits(seat))?;
+        if flags & DEPOT != 0 {
+            region.take_depot([next()?, next()?]);
+        }
+        let domain = if flags & TREE != 0 { Domain::inherit_tree(region)? } else { Domain::adopt(region)? };
         let parts: Vec<Part> = parts.iter().filter(|(arena, _)| *arena == i).map(|(_, part)| *part).collect();
         handles.push(take_over(&domain, block, &parts)?.into_iter());
     }

@@ -73,6 +73,14 @@ pub fn sweep(arena: &Arena) -> Result<()> {
     Ok(())
 }
 
+/// Records in the arena's depot of descriptors.
+///
+/// # Errors
+/// `Os` if the arena cannot be had.
+pub fn depot_len(arena: &Arena) -> Result<usize> {
+    Ok(arena.domain()?.region().depot().map_or(0, crate::region::depot::Depot::len))
+}
+
 /// The calling process is no participant any more.
 ///
 /// # Errors

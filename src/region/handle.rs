@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +23,7 @@ use crate::layout::participant::{ParticipantSlot, SLOT_SIZE};
 use crate::layout::{MAX_PARTICIPANTS, PAGE, ParticipantId};
 use crate::region::check::Checked;
 use crate::region::dead::{Dead, Recover};
+use crate::region::depot::{Depot, OpenDepot};
 use crate::region::files::{Files, Received, check_received};
 use crate::region::geometry::Geometry;
 use crate::region::kernel::{BeaconKernel, Kernel};
@@ -49,6 +50,8 @@ pub struct Region {
     me: Arc<WipedWord>,
     geometry: Geometry,
     id: u64,
+    /// Of regions whose users said so.
+    depot: OnceLock<Depot>,
     /// Read: a thread of this process that reserves or reaps. Write: the process leaves.
     leaving: RwLock<()>,
     /// Last: fields are dropped in this order.
@@ -170,7 +173,8 @@ impl Region {
     pub(super) fn assemble(map: Mapping, files: Files, geometry: Geometry, id: u64) -> Result<Self> {
         let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
         let (me, leaving) = (Arc::new(me), RwLock::new(()));
-        Ok(Self { map, files, me, geometry, id, leaving, _entry: Entry(id) })
+        let depot = OnceLock::new();
+        Ok(Self { map, files, me, geometry, id, depot, leaving, _entry: Entry(id) })
     }
 
     fn write_header(&self) {
@@ -217,6 +221,36 @@ impl Region {
 
     pub(super) fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// Makes a depot, for a region that nobody else has yet. Where that fails there is none.
+    pub fn make_depot(&self) {
+        if let Ok(depot) = Depot::create() {
+            let _ = self.depot.set(depot); // there is one
+        }
+    }
+
+    /// The depot that the region was passed with, by its ends.
+    pub fn take_depot(&self, ends: [OwnedFd; 2]) {
+        let _ = self.depot.set(Depot::of(ends)); // this process has it
+    }
+
+    /// The depot, to be passed to another process, and to be counted.
+    pub fn depot(&self) -> Option<&Depot> {
+        self.depot.get()
+    }
+
+    /// The depot, for this thread alone; `None` if the region has none. Waits for others.
+    ///
+    /// # Errors
+    /// `Timeout` if another user is stopped. `Os`.
+    pub fn open_depot(&self) -> Result<Option<OpenDepot<'_>>> {
+        self.depot.get().map(|depot| depot.open(self.files.beacon())).transpose()
+    }
+
+    /// The depot, if there is anything in it and nobody else is there right now.
+    pub fn try_open_depot(&self) -> Option<OpenDepot<'_>> {
+        self.depot.get().filter(|depot| !depot.is_empty())?.try_open(self.files.beacon())
     }
 
     /// Bytes of chunks that the region may grow to.

@@ -15,6 +15,8 @@ pub mod word;
 #[cfg(not(loom))]
 pub mod check;
 #[cfg(not(loom))]
+pub mod depot;
+#[cfg(not(loom))]
 mod files;
 #[cfg(not(loom))]
 pub mod geometry;

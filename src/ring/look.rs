@@ -135,11 +135,11 @@ impl<M: RingMemory> Ring<M> {
         }
     }
 
-    /// Who woke for a message and does not take it wakes one more of those who sleep until there is one. Nothing happens if none waits, or
-    /// nobody sleeps.
+    /// Who woke for a message and does not take it wakes one more of those who sleep until there is one. Nothing happens if none is `there`,
+    /// or nobody sleeps.
     #[cold]
-    pub fn hand_on_get(&self, cursor: &ClientCursor) {
-        if self.not_empty().has_waiters() && self.look_get(cursor).is_ok() {
+    pub fn hand_on_get(&self, there: impl FnOnce() -> bool) {
+        if self.not_empty().has_waiters() && there() {
             self.not_empty().notify(1);
         }
     }
@@ -147,20 +147,19 @@ impl<M: RingMemory> Ring<M> {
 
 #[cfg(not(loom))]
 mod watching {
-    use super::{ClientCursor, Ring, RingMemory};
+    use super::{Ring, RingMemory};
     use crate::prim::watch::Watch;
-    use crate::ring::{GetFail, PutFail};
     use crate::sync::atomic::{AtomicU32, Ordering::Acquire};
 
     impl<M: RingMemory> Ring<M> {
-        /// Announces one that sleeps, elsewhere, until there is something to get, or never will be. None: so it is.
-        pub fn watch_get(&self, cursor: &ClientCursor) -> Option<Watch> {
-            self.not_empty().watch(|| self.look_get(cursor) == Err(GetFail::Empty))
+        /// Announces one that sleeps, elsewhere, until there is something to get, or never will be: while `empty()`. None: so it is.
+        pub fn watch_get(&self, empty: impl FnOnce() -> bool) -> Option<Watch> {
+            self.not_empty().watch(empty)
         }
 
-        /// Announces one that sleeps, elsewhere, until there is room, or never will be. None: so it is.
-        pub fn watch_put(&self, cursor: &ClientCursor) -> Option<Watch> {
-            self.not_full().watch(|| self.look_put(cursor) == Err(PutFail::Full))
+        /// Announces one that sleeps, elsewhere, until there is room, or never will be: while `full()`. None: so it is.
+        pub fn watch_put(&self, full: impl FnOnce() -> bool) -> Option<Watch> {
+            self.not_full().watch(full)
         }
 
         /// The word that [`watch_get`](Self::watch_get) speaks of.

@@ -10,6 +10,7 @@ pub mod clients;
 mod count;
 mod cursor;
 mod dead_letters;
+mod elsewhere;
 #[cfg(not(loom))]
 pub mod frozen;
 mod get;
@@ -19,6 +20,8 @@ pub mod handle;
 pub mod held;
 #[cfg(not(loom))]
 pub mod kept;
+#[cfg(not(loom))]
+pub mod lent;
 mod look;
 mod memory;
 mod mpmc;
@@ -43,6 +46,7 @@ pub use cells::{CellLease, Detaching};
 pub use census::Census;
 pub use count::Rest;
 pub use cursor::ClientCursor;
+pub use elsewhere::{Brought, Sent};
 pub use get::{GetClaim, GetFail, Message, Taken};
 pub use memory::RingMemory;
 #[cfg(not(loom))]

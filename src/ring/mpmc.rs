@@ -113,6 +113,16 @@ impl<B: super::memory::Body> Ring<super::memory::Mapped<B>> {
     pub fn set_max_message(&self, bytes: u64) {
         self.memory.header().max_message.store(bytes, Relaxed);
     }
+
+    /// How many messages fit where they travel, if not through this ring; kept for its users, as above.
+    pub fn capacity_elsewhere(&self) -> u64 {
+        self.memory.header().number.load(Relaxed)
+    }
+
+    /// Sets [`capacity_elsewhere`](Self::capacity_elsewhere); before anybody else sees the ring.
+    pub fn set_capacity_elsewhere(&self, messages: u64) {
+        self.memory.header().number.store(messages, Relaxed);
+    }
 }
 
 impl<M: RingMemory> Ring<M> {

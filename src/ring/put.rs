@@ -213,6 +213,15 @@ impl<'r, M: RingMemory> PutClaim<'r, M> {
         mem::forget(self);
     }
 
+    /// Gives the slot back as dropping does, and wakes no producer: the ticket is never used.
+    pub(super) fn withdraw(self) {
+        let ring = self.ring;
+        let done = ring.shape.done(self.position);
+        // Release: a consumer that finds the slot free sees what was done under the claim.
+        ring.memory.word(self.index()).store(done.0, Release);
+        mem::forget(self);
+    }
+
     #[cold]
     fn refuse(self) -> Result<Self, PutFail> {
         drop(self);

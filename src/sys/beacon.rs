@@ -32,6 +32,9 @@ use crate::sync::kill;
 /// "PRCBEACN" in memory order.
 const MAGIC: u64 = u64::from_le_bytes(*b"PRCBEACN");
 
+/// The byte of [`Beacon::try_exclude`], far above all ids.
+const EXCLUSION: libc::off_t = 1 << 32;
+
 /// The file that carries the locks, and what tells it from any other.
 #[derive(Debug)]
 pub struct Beacon {
@@ -106,9 +109,26 @@ impl Beacon {
         let _ = self.set(id, libc::F_UNLCK);
     }
 
+    /// Takes the lock that is nobody's sign of life, but for one process at a time, for this process; false if another one has it. The
+    /// kernel drops it with the process, as all of them; threads exclude each other by other means.
+    pub fn try_exclude(&self) -> io::Result<bool> {
+        kill::point();
+        match self.set_place(EXCLUSION, libc::F_WRLCK) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Drops it.
+    pub fn end_exclusion(&self) {
+        kill::point();
+        let _ = self.set_place(EXCLUSION, libc::F_UNLCK); // as in `unlock`
+    }
+
     /// Who holds the lock of `id`, this process aside.
     pub fn holder(&self, id: ParticipantId) -> Holder {
-        let mut lock = byte(id, libc::F_WRLCK);
+        let mut lock = byte(libc::off_t::from(id), libc::F_WRLCK);
         // SAFETY: see the module.
         let answer = unsafe { libc::fcntl(self.fd.as_raw_fd(), libc::F_GETLK, &raw mut lock) };
         if answer < 0 {
@@ -155,8 +175,12 @@ impl Beacon {
     }
 
     fn set(&self, id: ParticipantId, kind: i32) -> io::Result<()> {
+        self.set_place(libc::off_t::from(id), kind)
+    }
+
+    fn set_place(&self, place: libc::off_t, kind: i32) -> io::Result<()> {
         loop {
-            let lock = byte(id, kind);
+            let lock = byte(place, kind);
             // SAFETY: see the module.
             if unsafe { libc::fcntl(self.fd.as_raw_fd(), libc::F_SETLK, &raw const lock) } == 0 {
                 return Ok(());
@@ -211,7 +235,7 @@ struct Found {
 
 /// Some lock of another process on bytes `from..end`.
 fn find_lock(file: BorrowedFd<'_>, from: u16, end: u16) -> io::Result<Option<Found>> {
-    let mut lock = byte(from, libc::F_WRLCK);
+    let mut lock = byte(libc::off_t::from(from), libc::F_WRLCK);
     lock.l_len = libc::off_t::from(end - from);
     // SAFETY: see the module.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) } < 0 {
@@ -228,12 +252,12 @@ fn find_lock(file: BorrowedFd<'_>, from: u16, end: u16) -> io::Result<Option<Fou
     Ok(Some(Found { pid, from: cut(lock.l_start), end: cut(behind).max(cut(lock.l_start) + 1) }))
 }
 
-fn byte(id: ParticipantId, kind: i32) -> libc::flock {
+fn byte(place: libc::off_t, kind: i32) -> libc::flock {
     // SAFETY: a plain structure of integers.
     let mut lock: libc::flock = unsafe { core::mem::zeroed() };
     lock.l_type = kind as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = libc::off_t::from(id);
+    lock.l_start = place;
     lock.l_len = 1;
     lock
 }

@@ -5,8 +5,8 @@
 //!
 //! # Safety
 //!
-//! One block: a descriptor named by number in the environment is checked to be a socket of this kind
-//! before it is owned.
+//! A descriptor named by number in the environment is checked to be a socket of this kind before it is owned. `setsockopt` reads
+//! a local integer.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -133,6 +133,53 @@ impl Link {
         self.take(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
     }
 
+    /// Makes room for records that wait to be received, as much as the system allows; how many bytes, with what the kernel needs
+    /// for each record.
+    pub fn widen(&self, bytes: usize) -> io::Result<usize> {
+        kill::point();
+        let _ = sockopt::set_socket_send_buffer_size(&self.0, bytes / 2); // the kernel doubles it
+        Ok(sockopt::socket_send_buffer_size(&self.0)?)
+    }
+
+    /// Bytes that wait to be received, of all records together.
+    pub fn waiting(&self) -> io::Result<u64> {
+        Ok(rustix::io::ioctl_fionread(&self.0)?)
+    }
+
+    /// Reads the record that begins `offset` bytes after the first one, and leaves it, without its descriptors; its length, `None`
+    /// if there is none. For who is alone with this end: the kernel keeps the offset with the socket.
+    pub fn look(&self, offset: usize, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.set_peek_offset(offset)?;
+        self.look_on(buffer)
+    }
+
+    /// The same with the record after the last one that was looked at.
+    pub fn look_on(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match recv(&self.0, &mut *buffer, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+                Ok((len, _)) => return Ok(Some(len)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// The same, with descriptors of this process's own.
+    pub fn copy(&self, offset: usize, buffer: &mut [u8]) -> io::Result<Received> {
+        self.set_peek_offset(offset)?;
+        self.take(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::PEEK | RecvFlags::DONTWAIT)
+    }
+
+    fn set_peek_offset(&self, offset: usize) -> io::Result<()> {
+        let offset = libc::c_int::try_from(offset).map_err(|_| Errno::INVAL)?;
+        let (at, len) = (&raw const offset, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: see the module.
+        let set =
+            unsafe { libc::setsockopt(self.number(), libc::SOL_SOCKET, libc::SO_PEEK_OFF, at.cast(), len) };
+        if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
     fn take(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -186,6 +233,32 @@ mod tests {
         assert!(matches!(a.receive(&mut buffer), Ok(Received::Record(3, fds)) if fds.is_empty()));
         assert!(matches!(a.receive(&mut buffer), Ok(Received::Record(4, fds)) if fds.len() == 1));
         assert!(matches!(a.receive(&mut buffer), Ok(Received::End)));
+    }
+
+    #[test]
+    fn records_can_be_looked_at_anywhere_and_stay() {
+        let (a, b) = Link::pair().expect("pair");
+        let mut buffer = [0; 8];
+        assert_eq!(b.look(0, &mut buffer).expect("look"), None);
+        for i in 0..3u8 {
+            a.send(&[i; 4], &[a.as_fd()]).expect("send");
+        }
+        for i in [2u8, 0, 1] {
+            assert_eq!(b.look(usize::from(i) * 4, &mut buffer).expect("look"), Some(4));
+            assert_eq!(buffer[0], i);
+            buffer[0] = 9;
+            let Ok(Received::Record(4, fds)) = b.copy(usize::from(i) * 4, &mut buffer) else {
+                panic!("no copy")
+            };
+            assert_eq!((buffer[0], fds.len()), (i, 1));
+        }
+        assert_eq!(b.look(12, &mut buffer).expect("look"), None);
+        assert_eq!(b.look(4, &mut buffer).expect("look"), Some(4));
+        assert_eq!(b.look_on(&mut buffer).expect("look"), Some(4));
+        assert_eq!((buffer[0], b.look_on(&mut buffer).expect("look")), (2, None));
+        assert_eq!(b.waiting().expect("bytes"), 12);
+        assert!(matches!(b.try_receive(&mut buffer), Ok(Received::Record(4, _))));
+        assert_eq!(buffer[0], 0, "the first one, wherever somebody looked");
     }
 
     #[test]

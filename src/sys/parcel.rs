@@ -1,10 +1,11 @@
 //! Bytes of any size in a memory file, to travel as one descriptor.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::memfd;
 use crate::sync::kill;
 
 /// A memory file with `bytes` in it. It lives as long as somebody, or a record in flight, holds it.
@@ -19,6 +20,16 @@ pub fn pack(bytes: &[u8]) -> io::Result<OwnedFd> {
             Err(errno) => return Err(errno.into()),
         }
     }
+    Ok(file)
+}
+
+/// The same, which nobody changes any more.
+pub fn pack_sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    kill::point();
+    let file = memfd::create("processing-parcel")?;
+    memfd::set_len(file.as_fd(), bytes.len() as u64)?;
+    memfd::write_at(file.as_fd(), bytes, 0)?;
+    memfd::seal_content(file.as_fd())?;
     Ok(file)
 }
 

@@ -10,7 +10,6 @@ use crate::channel::errors::{GetError, PutError};
 use crate::channel::message::Message;
 use crate::channel::ready::{Attempt, Source, Wait};
 use crate::error::Result;
-use crate::ring::PutFail;
 use crate::ring::policy::WhenFull;
 
 impl<T: Message> Queue<T> {
@@ -147,7 +146,7 @@ impl<T: Message> Attempt for PutAttempt<'_, T> {
 
     fn attempt(&mut self, again: bool) -> Option<Result<(), PutError>> {
         // Nothing is serialised in vain.
-        if again && self.queue.shared.ring.look_put(&self.queue.cursor) == Err(PutFail::Full) {
+        if again && self.queue.shared.is_full_for(&self.queue.cursor) {
             return None;
         }
         match self.queue.try_put(self.value) {

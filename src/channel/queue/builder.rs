@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Consumer, DEFAULT_CAPACITY, Producer, Queue, halves};
+use super::{Backend, Consumer, DEFAULT_CAPACITY, Producer, Queue, halves, kernel};
 use crate::arena::ObjectRef;
 use crate::channel::domain::{Arena, Domain};
 use crate::channel::message::Message;
@@ -26,12 +26,13 @@ use crate::ring::rings;
 #[derive(Debug)]
 #[must_use]
 pub struct QueueBuilder<T> {
-    capacity: usize,
-    max_message: Option<u64>,
+    pub(super) capacity: usize,
+    pub(super) max_message: Option<u64>,
     inline: Option<usize>,
-    strategy: WaitStrategy,
-    arena: Option<Arena>,
-    dead_letters_after: Option<u32>,
+    pub(super) strategy: WaitStrategy,
+    pub(super) arena: Option<Arena>,
+    pub(super) backend: Option<Backend>,
+    pub(super) dead_letters_after: Option<u32>,
     when_full: WhenFull,
     limit: Option<u64>,
     value: PhantomData<fn(T) -> T>,
@@ -53,6 +54,7 @@ impl<T: Message> QueueBuilder<T> {
             inline: None,
             strategy: WaitStrategy::default(),
             arena: None,
+            backend: None,
             dead_letters_after: None,
             when_full: WhenFull::default(),
             limit: None,
@@ -60,13 +62,14 @@ impl<T: Message> QueueBuilder<T> {
         }
     }
 
-    /// Messages that fit at least (0: 1024).
+    /// Messages that fit at least (0: 1024; of the kernel's queues as many as are usual, up to that).
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = messages;
         self
     }
 
-    /// Refuse messages above this many bytes (serialised) as `TooLarge`. Default: whatever the arena can hold.
+    /// Refuse messages above this many bytes (serialised) as `TooLarge`. Default: whatever the arena can hold. With another backend than the
+    /// ring it chooses what carries them: see [`Backend`].
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = Some(bytes);
         self
@@ -91,6 +94,7 @@ impl<T: Message> QueueBuilder<T> {
     /// A dead letter takes no room among the messages, but one of the queue's 64 lease cells (fewer if the capacity is smaller), which leases use, too: while
     /// no cell is free, a message that is due is delivered once more, marked as redelivered. The end of a closed queue does not wait for dead letters; they
     /// can be looked at and taken after it, too, and go with the queue.
+    /// They need the ring: with another [`backend`](Self::backend) nothing comes back, and building fails with `Unsupported`.
     ///
     /// ```
     /// let q = processing::Queue::<u64>::builder().dead_letters_after(2).build()?;
@@ -133,6 +137,15 @@ impl<T: Message> QueueBuilder<T> {
         self
     }
 
+    /// What carries the messages, instead of what `PROCESSING_QUEUE` says: see [`Backend`].
+    ///
+    /// Chosen here it is used, or building fails. Chosen by the environment, and missing on this system (the kernel, a sandbox or a container does
+    /// not have it), it is replaced by the ring, and the library says so once through `tracing`.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
     /// The most bytes that a *named* queue grows to, slots and messages together. Default: enough for a full queue of the
     /// longest messages, or 64 MiB and more if [`max_message`](Self::max_message) does not say how long they are. Address
     /// space is reserved at once, memory is used as it is needed. Other queues have the limit of their arena.
@@ -145,9 +158,14 @@ impl<T: Message> QueueBuilder<T> {
     ///
     /// # Errors
     ///
-    /// `OutOfMemory`, `Limit` (the arena is full), `InvalidInput` (a capacity beyond the format's 2^28, dead letters after none or
-    /// more than 4 times), `Os`.
+    /// `OutOfMemory`, `Limit` (the arena is full; the kernel allows no queue of that capacity or message length: the error names the
+    /// limit, and where it is set), `InvalidInput` (a capacity beyond the format's 2^28; dead letters after none or more than 4 times; an
+    /// unknown backend in `PROCESSING_QUEUE`), `Unsupported` (the chosen backend is missing on this system, or dead letters were asked of it), `Timeout` (of a kernel's queue: another process of the
+    /// arena is stopped while it makes or opens one), `Os`.
     pub fn build(self) -> Result<Queue<T>> {
+        if let Some(queue) = kernel::build(&self)? {
+            return Ok(queue);
+        }
         let geometry = self.geometry()?;
         let domain = self.arena.clone().unwrap_or_default().domain()?;
         let object = domain.with_room(|| self.make(&domain, &geometry))?;
@@ -237,6 +255,11 @@ impl<T: Message> QueueBuilder<T> {
 
     /// What is expected behind a name, and the ring of a new one.
     fn named(&self) -> Result<(Wanted, Geometry)> {
+        if let Some(backend) = self.backend.filter(|backend| *backend != Backend::Ring) {
+            let what = format!("a queue with a name lies in memory, and {backend} was chosen");
+            return Err(Error::new(ErrorKind::InvalidInput, "named queue", what)
+                .hint("leave out `backend`: what the environment chooses does not count here"));
+        }
         if self.arena.is_some() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -308,7 +331,7 @@ impl<T: Message> QueueBuilder<T> {
         halves::of(&self.build()?)
     }
 
-    fn policy(&self) -> Result<Policy> {
+    pub(super) fn policy(&self) -> Result<Policy> {
         let most = u32::from(MAX_LETTERS);
         let times = self.dead_letters_after.unwrap_or(0);
         if times > most || self.dead_letters_after == Some(0) {

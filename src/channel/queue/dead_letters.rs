@@ -1,6 +1,6 @@
 //! Messages that were given up.
 
-use super::{Lease, Memory, Queue};
+use super::{Kept, Lease, Memory, Queue};
 use crate::channel::errors::GetError;
 use crate::channel::message::Message;
 use crate::channel::{codec, parcel};
@@ -68,7 +68,7 @@ impl<T: Message> Queue<T> {
         let Some(lease) = ring.claim_dead_letters(me).next() else { return Ok(None) };
         let redeliveries = lease.redeliveries();
         let held = self.hold(Taken::Cell(lease))?;
-        match Frozen::new(held, |bytes| codec::view::<T>(bytes)) {
+        match Frozen::new(Kept::Claimed(held), |bytes| codec::view::<T>(bytes)) {
             Ok(value) => Ok(Some(Lease::new(value, redeliveries, self))),
             Err((held, _)) => {
                 held.release();

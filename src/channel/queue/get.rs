@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Held, Lease, Memory, Queue, Shared};
+use super::{Held, Kept, Lease, Memory, Queue, Shared};
 use crate::channel::domain::deadline_in;
 use crate::channel::errors::GetError;
 use crate::channel::message::Message;
@@ -99,6 +99,9 @@ impl<T: Message> Queue<T> {
 
     #[inline]
     fn get_within(&self, limits: &Limits<'_>) -> Result<T, GetError> {
+        if let Some(kernel) = &self.shared.kernel {
+            return self.get_from_kernel(kernel, limits);
+        }
         let taken = self.take(limits)?;
         self.consume(taken)
     }
@@ -133,12 +136,15 @@ impl<T: Message> Queue<T> {
     }
 
     fn lease_within(&self, limits: &Limits<'_>) -> Result<Lease<'_, T>, GetError> {
+        if let Some(kernel) = &self.shared.kernel {
+            return self.lease_from_kernel(kernel, limits);
+        }
         self.shared.object.expect_claims();
         // Out of its slot first: a slow holder must not hold up the ring.
         let taken = self.take(limits)?.detach();
         let redeliveries = taken.redeliveries();
         let held = self.hold(taken)?;
-        match Frozen::new(held, |bytes| codec::view::<T>(bytes)) {
+        match Frozen::new(Kept::Claimed(held), |bytes| codec::view::<T>(bytes)) {
             Ok(value) => Ok(Lease::new(value, redeliveries, self)),
             Err((held, _)) => {
                 held.release();

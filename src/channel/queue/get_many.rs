@@ -56,6 +56,9 @@ impl<T: Message> Queue<T> {
         if max == 0 {
             return Ok(Vec::new());
         }
+        if let Some(kernel) = &self.shared.kernel {
+            return self.get_many_from_kernel(kernel, max, limits);
+        }
         let first = self.take(limits)?;
         let mut values = Vec::with_capacity(max.min(FIRST_ROOM));
         values.push(self.consume(first)?);

@@ -4,9 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::thread;
 
-use super::{Held, Queue};
+use super::{Kept, Queue};
 use crate::channel::message::Message;
-use crate::channel::parcel;
+use crate::channel::{codec, parcel};
 use crate::error::Result;
 use crate::ring::frozen::Frozen;
 
@@ -19,15 +19,18 @@ use crate::ring::frozen::Frozen;
 /// queue or with the process.
 ///
 /// A panic that unwinds through the lease gives the message back, too: the work was not done.
+///
+/// Where the kernel carries the messages ([`Backend`](crate::Backend)) the lease is over a copy, which is consumed already: it dies
+/// with its holder, and given back it is put at the end again, without a mark, or is lost if there is no room.
 #[must_use = "dropping a lease consumes its message"]
 pub struct Lease<'q, T: Message> {
-    value: Option<Frozen<Held<'q>, T::Archived>>,
+    value: Option<Frozen<Kept<'q>, T::Archived>>,
     redeliveries: u8,
     queue: &'q Queue<T>,
 }
 
 impl<'q, T: Message> Lease<'q, T> {
-    pub(super) fn new(value: Frozen<Held<'q>, T::Archived>, redeliveries: u8, queue: &'q Queue<T>) -> Self {
+    pub(super) fn new(value: Frozen<Kept<'q>, T::Archived>, redeliveries: u8, queue: &'q Queue<T>) -> Self {
         Self { value: Some(value), redeliveries, queue }
     }
 
@@ -49,7 +52,10 @@ impl<'q, T: Message> Lease<'q, T> {
     /// has no room for more.
     pub fn to_owned(&self) -> Result<T> {
         match &self.value {
-            Some(value) => parcel::own::<T>(&self.queue.shared.domain, value.claim(), value),
+            Some(value) => match value.claim() {
+                Kept::Claimed(held) => parcel::own::<T>(&self.queue.shared.domain, held, value),
+                Kept::Copied(_) => codec::own::<T>(value),
+            },
             None => unreachable_lease(),
         }
     }
@@ -57,9 +63,22 @@ impl<'q, T: Message> Lease<'q, T> {
     /// Gives the message back: another consumer gets it, marked as redelivered, out of order.
     pub fn put_back(mut self) {
         let Some(value) = self.value.take() else { return };
-        // The claim's own drop gives it back; in a forked child the claim is its parent's.
+        // In a forked child the claim is its parent's.
         if self.queue.shared.domain.me().is_err() {
             std::mem::forget(value);
+        } else {
+            self.queue.give_back(value.into_claim());
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    /// A message was not used.
+    fn give_back(&self, kept: Kept<'_>) {
+        match (kept, &self.shared.kernel) {
+            (Kept::Copied(bytes), Some(kernel)) => self.put_again(kernel, &bytes),
+            // Its own drop does it.
+            (kept, _) => drop(kept),
         }
     }
 }
@@ -84,8 +103,8 @@ impl<T: Message> Drop for Lease<'_, T> {
             // A forked child: the claim is its parent's.
             std::mem::forget(held);
         } else if thread::panicking() {
-            // The work was not done: its own drop gives the claim back.
-            drop(held);
+            // The work was not done.
+            self.queue.give_back(held);
         } else {
             held.release();
         }

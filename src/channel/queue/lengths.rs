@@ -21,7 +21,10 @@ impl Shared {
 
     /// The length of all messages, in a queue of values that are their own archive.
     pub(super) fn exact_len(&self) -> Option<usize> {
-        self.ring.is_fixed().then(|| self.ring.room())
+        match &self.kernel {
+            None => self.ring.is_fixed().then(|| self.ring.room()),
+            Some(kernel) => kernel.exact_len(),
+        }
     }
 
     /// How long the next message may be; 0 if the last one was short.

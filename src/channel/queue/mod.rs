@@ -2,7 +2,9 @@
 
 #[cfg(feature = "async")]
 mod asynch;
+mod backend;
 mod builder;
+mod capabilities;
 mod commit_error;
 mod consumer;
 mod dead_letters;
@@ -10,6 +12,7 @@ mod get;
 mod get_many;
 mod halves;
 mod halves_ready;
+pub(super) mod kernel;
 mod lease;
 mod lengths;
 mod producer;
@@ -33,7 +36,9 @@ use std::sync::Arc;
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Place, Serialize};
 
+pub use backend::Backend;
 pub use builder::QueueBuilder;
+pub use capabilities::QueueCapabilities;
 pub use commit_error::CommitError;
 pub use dead_letters::DeadLetter;
 pub use halves::{Consumer, Producer};
@@ -47,6 +52,8 @@ pub use stream::QueueStream;
 
 use lengths::LastLen;
 
+use kernel::Kernel;
+
 use super::codec;
 use super::domain::Domain;
 use super::kind;
@@ -59,6 +66,7 @@ use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::Presence;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::held::Held as HeldIn;
+use crate::ring::lent::Kept as KeptIn;
 use crate::ring::policy::WhenFull;
 use crate::ring::{ClientCursor, Mapped, Ring};
 
@@ -104,10 +112,13 @@ pub(crate) struct Shared {
     /// For who waits elsewhere than in a blocking call.
     pub(crate) ready: ready::Readiness,
     pub(crate) object: ObjectRef,
+    /// With a [`kernel`](Self::kernel) it carries no messages, and says who sleeps and whether it was closed.
     pub(crate) ring: Ring<Memory>,
     pub(crate) max_message: u64,
-    /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed.
+    /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed. 0 with a kernel.
     pub(crate) plain_room: usize,
+    /// What carries the messages if the ring does not. After the object, so that it finds out whether that is gone.
+    pub(crate) kernel: Option<Kernel>,
     pub(crate) last_len: LastLen,
     pub(crate) when_full: WhenFull,
     /// Last: the object goes before the domain, of which a process has one for each region.
@@ -118,6 +129,8 @@ pub(crate) struct Shared {
 pub(crate) type Memory = Mapped<ObjectRef>;
 /// A claimed message of a queue.
 pub(crate) type Held<'q> = HeldIn<'q, Memory>;
+/// A message of a queue that is read where it lies.
+type Kept<'q> = KeptIn<'q, Memory>;
 
 /// The default of [`Queue::new`] with 0.
 const DEFAULT_CAPACITY: usize = 1024;
@@ -149,7 +162,8 @@ impl<T: Message> Queue<T> {
 
     fn open(object: ObjectRef, strategy: WaitStrategy) -> Result<Self> {
         let name = || format!("queue {}", object.id().index);
-        if object.kind() != kind::QUEUE || object.type_hash() != codec::fingerprint::<T>() {
+        let is_queue = object.kind() == kind::QUEUE || kind::is_kernel_queue(object.kind());
+        if !is_queue || object.type_hash() != codec::fingerprint::<T>() {
             return Err(Error::new(
                 ErrorKind::TypeMismatch,
                 name(),
@@ -162,6 +176,14 @@ impl<T: Message> Queue<T> {
             )
             .hint("open it with the type it was created with"));
         }
+        if object.kind() == kind::QUEUE {
+            return Self::over(object, strategy, None);
+        }
+        let kernel = Kernel::of::<T>(&object)?;
+        Self::over(object, strategy, Some(kernel))
+    }
+
+    fn over(object: ObjectRef, strategy: WaitStrategy, kernel: Option<Kernel>) -> Result<Self> {
         let ring = Ring::attach(object.clone())?;
         let max_message = ring.max_message();
         let domain = Domain::of(&object)?;
@@ -170,8 +192,17 @@ impl<T: Message> Queue<T> {
         let ready = ready::Readiness::default();
         let last_len = LastLen::default();
         let when_full = ring.policy().when_full;
-        let shared =
-            Arc::new(Shared { ready, domain, object, ring, max_message, plain_room, last_len, when_full });
+        let shared = Arc::new(Shared {
+            ready,
+            domain,
+            object,
+            ring,
+            max_message,
+            plain_room,
+            kernel,
+            last_len,
+            when_full,
+        });
         Ok(Self::from_shared(shared, presence, strategy))
     }
 }
@@ -183,14 +214,51 @@ impl<T> Queue<T> {
     }
 
     /// The number of messages that fit. The slots are exact, so this is what was asked for, rounded up to what the
-    /// ring offers.
+    /// ring, or the kernel, offers. Where the room is in bytes ([`QueueCapabilities::exact_capacity`]) it is how many fit at least.
     pub fn capacity(&self) -> usize {
-        self.shared.ring.capacity() as usize
+        match &self.shared.kernel {
+            None => self.shared.ring.capacity() as usize,
+            Some(kernel) => kernel.capacity(),
+        }
     }
 
-    /// Messages in the queue, finished or being taken just now. Stale as soon as it is read: others put and get.
+    /// The longest message, serialised, in bytes; `u64::MAX`: whatever there is memory for.
+    pub fn max_message(&self) -> u64 {
+        self.shared.max_message
+    }
+
+    /// What carries the messages.
+    pub fn backend(&self) -> Backend {
+        self.shared.kernel.as_ref().map_or(Backend::Ring, Kernel::backend)
+    }
+
+    /// What the queue promises, which depends on the backend.
+    pub fn capabilities(&self) -> QueueCapabilities {
+        let max_message = self.shared.max_message;
+        match &self.shared.kernel {
+            Some(kernel) => kernel.capabilities(max_message),
+            None => QueueCapabilities {
+                redelivers: true,
+                leases: true,
+                handles: true,
+                exact_capacity: true,
+                exact_len: true,
+                wakes_exactly: true,
+                in_memory: true,
+                capacity: self.capacity(),
+                max_message,
+                buffer: None,
+            },
+        }
+    }
+
+    /// Messages in the queue, finished or being taken just now. Stale as soon as it is read: others put and get. Where the kernel cannot
+    /// count them ([`QueueCapabilities::exact_len`]) it is 1 for "one or more".
     pub fn len(&self) -> usize {
-        self.shared.ring.len() as usize
+        match &self.shared.kernel {
+            None => self.shared.ring.len() as usize,
+            Some(kernel) => kernel.len(),
+        }
     }
 
     /// Whether [`len`](Self::len) is 0. Stale as soon as it is read.
@@ -200,7 +268,10 @@ impl<T> Queue<T> {
 
     /// Whether the queue is at capacity. Stale as soon as it is read.
     pub fn is_full(&self) -> bool {
-        self.len() >= self.capacity()
+        match &self.shared.kernel {
+            None => self.len() >= self.capacity(),
+            Some(kernel) => kernel.is_full(),
+        }
     }
 
     /// Closes the queue for every process: puts fail from now on, gets drain what is there and then fail with

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::kernel::no_handles;
 use super::{Memory, Queue, Shared};
 use crate::channel::codec;
 use crate::channel::domain::deadline_in;
@@ -52,7 +53,13 @@ impl<T: Message> Queue<T> {
     #[inline]
     pub(super) fn put_within(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
         match plain_bytes(value) {
-            Some(bytes) if bytes.len() <= self.shared.plain_room => self.put_bytes(bytes, limits),
+            // Nothing is less than no room: values without a size go the long way, where backends part.
+            Some(bytes)
+                if bytes.len() <= self.shared.plain_room
+                    && (size_of::<T>() != 0 || self.shared.kernel.is_none()) =>
+            {
+                self.put_bytes(bytes, limits)
+            }
             Some(bytes) => self.put_plain_long(bytes, limits),
             None => self.put_encoded(value, limits),
         }
@@ -60,6 +67,14 @@ impl<T: Message> Queue<T> {
 
     /// Everything that has to be serialised. Nothing is claimed while user code runs.
     fn put_encoded(&self, value: &T, limits: &Limits<'_>) -> Result<(), PutError> {
+        let scope = Scope::open();
+        if let Some(kernel) = &self.shared.kernel {
+            return codec::encode(value, |bytes| match scope.take().is_empty() {
+                true => self.put_to_kernel(kernel, bytes, limits),
+                false => Err(no_handles(kernel)),
+            })?;
+        }
+        drop(scope);
         if self.put_in_place(value, limits)? {
             return Ok(());
         }

@@ -30,6 +30,9 @@ impl<T: Message> Queue<T> {
     /// A value that is its own archive, and longer than a slot.
     #[cold]
     pub(super) fn put_plain_long(&self, bytes: &[u8], limits: &Limits<'_>) -> Result<(), PutError> {
+        if let Some(kernel) = &self.shared.kernel {
+            return self.put_to_kernel(kernel, bytes, limits);
+        }
         self.check_len(bytes.len())?;
         let mut block = self.block(bytes.len())?;
         blocks::fill(&mut block, bytes);

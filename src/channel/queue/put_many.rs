@@ -66,7 +66,7 @@ impl<T: Message> Queue<T> {
         let mut told = Flush { ring: &self.shared.ring, count: 0, last: 0 };
         for (n, value) in values.iter().enumerate() {
             let one = match plain_bytes(value) {
-                Some(bytes) if bytes.len() <= self.shared.plain_room => {
+                Some(bytes) if bytes.len() <= self.shared.plain_room && self.shared.kernel.is_none() => {
                     self.put_quietly(bytes, &mut told, limits)
                 }
                 _ => {

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, OnceLock};
 
+use super::kernel::Kernel;
 use super::{Memory, Queue, Shared};
 use crate::channel::domain::Domain;
 use crate::channel::errors::GetError;
@@ -11,6 +12,8 @@ use crate::channel::ready::{Key, Readable, Source};
 use crate::error::Result;
 use crate::prim::spin::Spinner;
 use crate::prim::watch::Watch;
+#[cfg(feature = "async")]
+use crate::ring::PutFail;
 use crate::ring::{ClientCursor, GetFail, Ring};
 use crate::sync::atomic::AtomicU32;
 use crate::sync::futex::Address;
@@ -38,14 +41,37 @@ struct Watched {
     wanted: Wanted,
     cursor: ClientCursor,
     ring: Ring<Memory>,
+    kernel: Option<Kernel>,
     /// Last, as in [`Shared`].
     domain: Arc<Domain>,
+}
+
+/// What a get would find, as [`Ring::look_get`] says it: where the messages travel in the kernel, it is asked, too.
+fn look_get(ring: &Ring<Memory>, kernel: Option<&Kernel>, cursor: &ClientCursor) -> Result<(), GetFail> {
+    let Some(kernel) = kernel else { return ring.look_get(cursor) };
+    if kernel.has_some() {
+        return Ok(());
+    }
+    match ring.look_get(cursor) {
+        // Who was about to put when it was closed may have done so since.
+        Err(GetFail::Closed) if kernel.has_some() => Ok(()),
+        Err(GetFail::Closed) => Err(GetFail::Closed),
+        _ => Err(GetFail::Empty),
+    }
+}
+
+/// What a put would find, the same way.
+#[cfg(feature = "async")]
+fn look_put(ring: &Ring<Memory>, kernel: Option<&Kernel>, cursor: &ClientCursor) -> Result<(), PutFail> {
+    ring.look_put(cursor)?;
+    if kernel.is_some_and(Kernel::is_full) { Err(PutFail::Full) } else { Ok(()) }
 }
 
 impl Watched {
     fn of(shared: &Shared, wanted: Wanted) -> Result<Arc<Self>> {
         let ring = Ring::attach(shared.object.clone())?;
-        Ok(Arc::new(Self { wanted, cursor: ClientCursor::default(), ring, domain: shared.domain.clone() }))
+        let (kernel, domain) = (shared.kernel.clone(), shared.domain.clone());
+        Ok(Arc::new(Self { wanted, cursor: ClientCursor::default(), ring, kernel, domain }))
     }
 
     fn event(&self) -> &AtomicU32 {
@@ -64,9 +90,15 @@ impl Source for Watched {
 
     fn watch(&self) -> Option<Watch> {
         match self.wanted {
-            Wanted::Message => self.ring.watch_get(&self.cursor),
+            Wanted::Message => {
+                let look = || look_get(&self.ring, self.kernel.as_ref(), &self.cursor);
+                self.ring.watch_get(|| look() == Err(GetFail::Empty))
+            }
             #[cfg(feature = "async")]
-            Wanted::Room => self.ring.watch_put(&self.cursor),
+            Wanted::Room => {
+                let look = || look_put(&self.ring, self.kernel.as_ref(), &self.cursor);
+                self.ring.watch_put(|| look() == Err(PutFail::Full))
+            }
         }
     }
 
@@ -80,6 +112,15 @@ impl Source for Watched {
 }
 
 impl Shared {
+    fn look_get(&self, cursor: &ClientCursor) -> Result<(), GetFail> {
+        look_get(&self.ring, self.kernel.as_ref(), cursor)
+    }
+
+    #[cfg(feature = "async")]
+    pub(super) fn is_full_for(&self, cursor: &ClientCursor) -> bool {
+        look_put(&self.ring, self.kernel.as_ref(), cursor) == Err(PutFail::Full)
+    }
+
     /// Something to get, or the end.
     pub(super) fn message_source(&self) -> Result<Arc<dyn Source>> {
         self.source(&self.ready.gets, Wanted::Message)
@@ -171,11 +212,12 @@ impl<T> Queue<T> {
 impl<T> Selects for Queue<T> {
     fn is_ready(&self) -> Result<bool> {
         self.me()?;
-        Ok(self.shared.ring.look_get(&self.cursor) != Err(GetFail::Empty))
+        Ok(self.shared.look_get(&self.cursor) != Err(GetFail::Empty))
     }
 
     fn watch(&self) -> Result<Option<Watch>> {
-        Ok(self.shared.ring.watch_get(&self.cursor))
+        let shared = &self.shared;
+        Ok(shared.ring.watch_get(|| shared.look_get(&self.cursor) == Err(GetFail::Empty)))
     }
 
     fn word(&self) -> u32 {
@@ -183,7 +225,8 @@ impl<T> Selects for Queue<T> {
     }
 
     fn hand_on(&self) {
-        self.shared.ring.hand_on_get(&self.cursor);
+        let shared = &self.shared;
+        shared.ring.hand_on_get(|| shared.look_get(&self.cursor).is_ok());
     }
 
     fn spinner(&self) -> &Spinner {

@@ -158,6 +158,13 @@ impl<'q, T: Message> Reservation<'q, T> {
 
     fn commit_within(mut self, limits: &Limits<'_>) -> Result<(), CommitError<'q, T>> {
         let queue = self.queue;
+        if let Some(kernel) = &queue.shared.kernel {
+            let put = self.finish().and_then(|len| {
+                let bytes = self.room.bytes().get(..len).unwrap_or_default();
+                queue.put_to_kernel(kernel, bytes, limits)
+            });
+            return put.map_err(|error| CommitError::new(self, error));
+        }
         let claimed = self.finish().and_then(|len| Ok((len, queue.claim(limits)?)));
         let (len, mut claim) = match claimed {
             Ok(claimed) => claimed,

@@ -16,7 +16,8 @@ pub struct QueueStats {
     /// About how many waited at once at most since the queue was made.
     ///
     /// Noted each time a put found no room (then it is the capacity), at each call of [`Queue::stats`], and by producers every so often: it may be too low
-    /// by up to half of the capacity, and of queues for fewer than 64 messages nothing is noted between full and asked for.
+    /// by up to half of the capacity, and of queues for fewer than 64 messages nothing is noted between full and asked for. Where the kernel carries
+    /// the messages nothing is noted: it is the depth.
     pub high_water: usize,
     /// Waiting messages that are marked as redelivered.
     pub redelivered: usize,
@@ -73,10 +74,14 @@ impl<T> Queue<T> {
             let leases = census.claims.get(&id).copied().unwrap_or(0) as usize;
             QueueHolder { pid: participant.pid, name: participant.name, leases }
         };
+        let (depth, high_water) = match &self.shared.kernel {
+            None => (census.waiting as usize, ring.high_water() as usize),
+            Some(kernel) => (kernel.len(), kernel.len()),
+        };
         QueueStats {
-            capacity: ring.capacity() as usize,
-            depth: census.waiting as usize,
-            high_water: ring.high_water() as usize,
+            capacity: self.capacity(),
+            depth,
+            high_water,
             redelivered: census.redelivered as usize,
             leased: census.claims.values().sum::<u64>() as usize,
             dead_letters: census.dead_letters as usize,

@@ -10,7 +10,7 @@ use super::message::{News, Note, Task};
 use super::prey::Stopped;
 use super::worker::work;
 use anyhow::{Context as _, ensure};
-use processing::{Process, Queue};
+use processing::{Backend, Message, Process, Queue};
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,11 @@ struct Foreman<'a> {
     lost: u32,
 }
 
+/// Whatever the environment says: the tour shows that work outlives a worker, which is the ring's promise.
+fn ring<T: Message>(capacity: usize) -> processing::Result<Queue<T>> {
+    Queue::builder().capacity(capacity).backend(Backend::Ring).build()
+}
+
 /// A worker process. Its place in the list is its number: the dead stay in it.
 struct Worker {
     process: Process,
@@ -75,8 +80,8 @@ impl<'a> Foreman<'a> {
             files,
             options,
             progress,
-            tasks: Queue::new(TASKS).context("the task queue")?,
-            notes: Queue::new(NOTES).context("the queue of results")?,
+            tasks: ring(TASKS).context("the task queue")?,
+            notes: ring(NOTES).context("the queue of results")?,
             workers: Vec::new(),
             next: 0,
             tally: Tally::new(files.len()),
