@@ -10,6 +10,7 @@ use loom::thread::{self, JoinHandle};
 use processing::prim::event_count::EventCount;
 use processing::prim::latch::{Latch, Sign};
 use processing::sync::atomic::{AtomicU32, Ordering::*};
+use processing::sync::futex;
 
 struct Shared {
     latch: Latch,
@@ -19,11 +20,14 @@ struct Shared {
     watchers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Flag(AtomicU32);
+/// Up or down, and how often it went up: what a level and what an edge is.
+struct Flag(AtomicU32, AtomicU32);
 
 impl Sign for Flag {
     fn raise(&self) {
         self.0.store(1, SeqCst);
+        self.1.fetch_add(1, SeqCst);
+        futex::wake(&self.1, 1);
     }
 
     fn lower(&self) {
@@ -33,7 +37,8 @@ impl Sign for Flag {
 
 impl Shared {
     fn new(latch: Latch, sign: u32) -> Arc<Self> {
-        let (sign, event, data) = (Flag(AtomicU32::new(sign)), AtomicU32::new(0), AtomicU32::new(0));
+        let (sign, event, data) =
+            (Flag(AtomicU32::new(sign), AtomicU32::new(0)), AtomicU32::new(0), AtomicU32::new(0));
         Arc::new(Self { latch, sign, event, data, watchers: Mutex::new(Vec::new()) })
     }
 
@@ -149,6 +154,28 @@ fn a_sign_that_goes_up_for_nothing_can_be_taken_down() {
         shared.latch.found_nothing(&shared.sign, || true);
         watcher.join().unwrap();
         shared.can_be_lowered();
+    });
+}
+
+/// Who looks only when the sign goes up, and gets until there is nothing, hears of the next message.
+#[test]
+fn each_message_is_an_edge_for_who_gets_until_nothing_is_there() {
+    model(3, || {
+        let shared = Shared::new(Latch::watched(), 0);
+        shared.data.fetch_add(1, Release);
+        shared.watch();
+        let mut edges = 0;
+        for _ in 0..2 {
+            // An edge that is lost is a deadlock.
+            while shared.sign.1.load(SeqCst) == edges {
+                futex::wait(&shared.sign.1, edges, None);
+            }
+            edges = shared.sign.1.load(SeqCst);
+            assert!(shared.get());
+            assert!(!shared.get());
+            shared.give();
+        }
+        shared.join_watchers();
     });
 }
 
