@@ -89,8 +89,11 @@ impl<A: processing::Message> Waiter<A> {
     }
 }
 
+/// The survivor waits, and the victim has the other half.
+type Waiting<Theirs, Ours> = Case<(Waiter<Theirs>, Board), (Ours,)>;
+
 /// The victim has the last producer and drops it; another process sleeps in `get`: it must see the end.
-fn drop_producer() -> Case<(Waiter<Consumer<u64>>, Board), (Producer<u64>,)> {
+fn drop_producer() -> Waiting<Consumer<u64>, Producer<u64>> {
     let board = Board::new();
     case(
         "halves.drop-producer",
@@ -113,7 +116,7 @@ fn drop_producer() -> Case<(Waiter<Consumer<u64>>, Board), (Producer<u64>,)> {
 }
 
 /// The victim has the last consumer and drops it; another process sleeps in `put`: it must fail.
-fn drop_consumer() -> Case<(Waiter<Producer<u64>>, Board), (Consumer<u64>,)> {
+fn drop_consumer() -> Waiting<Producer<u64>, Consumer<u64>> {
     let board = Board::new();
     case(
         "halves.drop-consumer",

@@ -15,6 +15,9 @@ struct Side {
     arena: Arena,
 }
 
+/// The victim writes into a queue of the survivor's.
+type Writing = Case<Side, (Queue<(u64, Vec<u8>)>,)>;
+
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     for len in [16, 5 << 10, 300 << 10] {
@@ -42,7 +45,7 @@ fn check(side: &Side, kind: Bytes, seen: processing_kill_tests::case::Seen) -> O
 }
 
 /// Reserves, serialises, commits: the message is there whole, or nothing of it is.
-fn commit(len: usize) -> Case<Side, (Queue<(u64, Vec<u8>)>,)> {
+fn commit(len: usize) -> Writing {
     let kind = Bytes(len);
     case(
         format!("reserve.commit.{}", kind.name()),
@@ -64,7 +67,7 @@ fn commit(len: usize) -> Case<Side, (Queue<(u64, Vec<u8>)>,)> {
 }
 
 /// Reserves, and drops it.
-fn give_up(len: usize) -> Case<Side, (Queue<(u64, Vec<u8>)>,)> {
+fn give_up(len: usize) -> Writing {
     let kind = Bytes(len);
     case(
         format!("reserve.give-up.{}", kind.name()),
@@ -93,7 +96,7 @@ fn give_up(len: usize) -> Case<Side, (Queue<(u64, Vec<u8>)>,)> {
 }
 
 /// A second long message goes into a block that was guessed to fit.
-fn put_again(len: usize) -> Case<Side, (Queue<(u64, Vec<u8>)>,)> {
+fn put_again(len: usize) -> Writing {
     let kind = Bytes(len);
     case(
         format!("put.again.{}", kind.name()),
