@@ -3,8 +3,8 @@
 use processing::layout::hash::LAYOUT_HASH;
 use processing::layout::header::{FIXED_BYTES, MAGIC, NAMED, VERSION};
 use processing::region::Geometry;
-use processing::region::named::Record;
 use processing::region::check::check;
+use processing::region::named::Record;
 
 use crate::input::Input;
 
