@@ -1,7 +1,7 @@
 //! Queues whose messages the kernel carries.
 //!
 //! The object in the arena is a ring that carries no messages (`ring/elsewhere.rs`): its words say who is about to put, who sleeps, and
-//! whether it was closed, and a reaper repairs them as any ring's. The messages travel through a [`Mechanism`](mechanism::Mechanism), whose
+//! whether it was closed, and a reaper repairs them as any ring's. The messages travel through a [`Mechanism`], whose
 //! descriptors each process finds in the depot of the arena (`region/depot.rs`).
 //!
 //! # Contract of a mechanism
