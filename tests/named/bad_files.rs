@@ -175,12 +175,14 @@ fn every_truncation_is_an_error() {
     let len = u64::from_le_bytes(len.try_into().unwrap());
     for cut in [1, 7, 8, 111, 112, 191, 500, 4095, 4096, 5000, 1 << 20, len - 1] {
         let name = Name::new("cut");
-        let file = file(&name, 0o600);
+        // Under a name that nobody clears away, until it is in use as far as anybody can tell.
+        let hidden = name.path().replace("/processing-", "/hidden-");
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden).unwrap();
         file.write_all_at(bytes, 0).unwrap();
         file.set_len(cut).unwrap();
-        // So that it is in use, as far as anybody can tell.
         let mut user = Program::start();
-        user.does(&format!("lock {} 5", name.path()));
+        user.does(&format!("lock {hidden} 5"));
+        fs::rename(&hidden, name.path()).unwrap();
         let text = if cut < 112 { "not a named region" } else { "size" };
         refused(&name, ErrorKind::InvalidRegion, &[text]);
     }

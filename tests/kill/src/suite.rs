@@ -14,14 +14,14 @@ use crate::round::{Plan, Played, Repair, play};
 use crate::world::World;
 
 /// The k at which a reaper dies, and at which a victim is stopped, unless all are asked for.
-const SAMPLE: u64 = 3;
+const SAMPLE: u64 = 2;
 /// Long calls are long loops of copying: from here on not every k is tried, unless all are asked for.
 const DENSE: u64 = 100;
 const SPARSE: u64 = 20;
 /// No call has so many shared operations.
 const MOST: u64 = 20_000;
 /// Rounds of a reaper for each of these k, unless all are asked for.
-const REAPERS: u64 = 24;
+const REAPERS: u64 = 16;
 
 /// The tests of one program.
 pub struct Suite {
