@@ -38,6 +38,7 @@ fn our_rows() -> Vec<Row> {
             .against(ringfire::round_trip::<7>("ringfire"))
             .against(ringfire::round_trip::<8>("ringfire.64b")),
         Row::ours(connection_stream::entry::<1>()).against(rtrb::entry::<1>()),
+        Row::ours(connection_stream::batches::<1>()).against(rtrb::chunks()),
         Row::ours(connection_stream::entry::<32>()).against(rtrb::entry::<32>()),
         Row::ours(connection_stream::entry::<512>()).against(rtrb::entry::<512>()),
         Row::ours(queue_stream::entry::<1>()).against(crossbeam::array_queue::<1>()),

@@ -23,6 +23,14 @@ pub fn write_message(words: &mut [u64], number: u64) {
     }
 }
 
+/// The same over bytes, a multiple of eight of them.
+#[inline(always)]
+pub fn write_message_bytes(bytes: &mut [u8], number: u64) {
+    for (word, place) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        *place = number.wrapping_add(word as u64).to_ne_bytes();
+    }
+}
+
 /// Whether these are all the words of message `number`, looking at each of them.
 #[inline(always)]
 pub fn are_message(words: impl Iterator<Item = u64>, number: u64) -> bool {

@@ -1,10 +1,10 @@
 //! Large messages through a `Queue`: all their bytes are written by the producer and read by the consumer.
 //!
-//! The consumer reads them in place, by a lease. [`Filled`] is how the producer fills one.
+//! The consumer reads them in place, by a lease; those of 1 MiB the producer writes in place, by a reservation.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
 use crate::measure::in_place::{Read, Reader, Write, Writer};
-use crate::measure::payload::{are_message, message, write_message};
+use crate::measure::payload::{are_message, message, write_message_bytes};
 use crate::measure::{Crew, Entry, Row};
 use crate::speed::raw::line_copy::{self, WORDS_1M, WORDS_4K, depth};
 use processing::{Process, Queue};
@@ -32,11 +32,11 @@ pub fn of_4k(name: &str) -> Entry {
     })
 }
 
-/// Messages of 1 MiB, of a type of any length.
+/// Messages of 1 MiB, as bytes.
 pub fn of_1m(name: &str) -> Entry {
     Entry::new(name, |cores| {
         let (a, b) = cores.two()?;
-        let queue = Queue::<Vec<u64>>::new(depth(WORDS_1M))?;
+        let queue = Queue::<Vec<u8>>::new(depth(WORDS_1M))?;
         let reader = Hand::start(&b, |Desk { cores, orders, reports }| {
             Process::new(read_filled, (cores, orders, reports, queue.clone())).start()
         })?;
@@ -59,13 +59,13 @@ fn read_plain(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, queu
     finish(serve(&desk, |operations| reader.batch(operations)));
 }
 
-fn write_filled(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, queue: Queue<Vec<u64>>) {
-    let mut writer = Writer::new(Filled { queue, words: vec![0; WORDS_1M] });
+fn write_filled(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, queue: Queue<Vec<u8>>) {
+    let mut writer = Writer::new(Reserved(queue));
     let desk = Desk { cores, orders, reports };
     finish(serve(&desk, |operations| writer.batch(operations)));
 }
 
-fn read_filled(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, queue: Queue<Vec<u64>>) {
+fn read_filled(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, queue: Queue<Vec<u8>>) {
     let mut reader = Reader::new(Leased(queue));
     let desk = Desk { cores, orders, reports };
     finish(serve(&desk, |operations| reader.batch(operations)));
@@ -89,26 +89,27 @@ impl Read for Plain {
     }
 }
 
-/// The end that fills blocks: from a buffer of its own.
-struct Filled {
-    queue: Queue<Vec<u64>>,
-    words: Vec<u64>,
-}
+/// Bytes of a large message.
+const BYTES_1M: usize = WORDS_1M * 8;
 
-impl Write for Filled {
+/// The end that writes blocks in place.
+struct Reserved(Queue<Vec<u8>>);
+
+impl Write for Reserved {
     fn write(&mut self, number: u64) -> anyhow::Result<()> {
-        write_message(&mut self.words, number);
-        Ok(self.queue.put(&self.words)?)
+        let mut room = self.0.reserve_bytes(BYTES_1M)?;
+        write_message_bytes(&mut room, number);
+        Ok(room.commit().map_err(processing::Error::from)?)
     }
 }
 
 /// The end that reads them in place.
-struct Leased(Queue<Vec<u64>>);
+struct Leased(Queue<Vec<u8>>);
 
 impl Read for Leased {
     fn read(&mut self, number: u64) -> anyhow::Result<bool> {
         let lease = self.0.get_ref()?;
-        let whole = lease.len() == WORDS_1M;
-        Ok(whole && are_message(lease.iter().map(|word| word.to_native()), number))
+        let words = lease.as_slice().as_chunks::<8>().0.iter();
+        Ok(lease.len() == BYTES_1M && are_message(words.map(|word| u64::from_ne_bytes(*word)), number))
     }
 }

@@ -3,8 +3,8 @@
 use super::hands::{Desk, Figures, Hand, finish, serve};
 use crate::measure::stream::{Consumer, Producer, Put, Take};
 use crate::measure::{Crew, Entry, Row};
-use crate::speed::raw::spsc_copy;
-use processing::{Process, Queue};
+use crate::speed::raw::{mq_stream, pipe_stream, spsc_copy};
+use processing::{Backend, Process, Queue};
 
 /// Beside the plainest ring. (The rows beside queues of other projects are in `benches/peers`.)
 pub fn rows() -> Vec<Row> {
@@ -12,13 +12,26 @@ pub fn rows() -> Vec<Row> {
         Row::ours(entry::<1>()).against(spsc_copy::of_8()),
         Row::ours(entry::<32>()).against(spsc_copy::of_256()),
         Row::ours(entry::<512>()).against(spsc_copy::of_4096()),
+        Row::ours(over::<32>("queue.pipe.256b", Backend::Pipe, PIPE)).against(pipe_stream::of_256()),
+        Row::ours(over::<32>("queue.mq.256b", Backend::PosixMq, MQ)).against(mq_stream::of_256()),
     ]
 }
 
+/// Messages that a pipe holds unless somebody asks for another number, as in the raw row.
+const PIPE: usize = 16;
+/// The same of a message queue.
+const MQ: usize = 10;
+
 pub fn entry<const WORDS: usize>() -> Entry {
-    Entry::new(format!("queue.stream.{}b.1x1", WORDS * 8), |cores| {
+    let name = format!("queue.stream.{}b.1x1", WORDS * 8);
+    over::<WORDS>(&name, Backend::Ring, spsc_copy::slots(WORDS))
+}
+
+/// Over a backend, with so many slots.
+fn over<const WORDS: usize>(name: &str, backend: Backend, slots: usize) -> Entry {
+    Entry::new(name, move |cores| {
         let (a, b) = cores.two()?;
-        let queue = Queue::<[u64; WORDS]>::new(spsc_copy::slots(WORDS))?;
+        let queue = Queue::<[u64; WORDS]>::builder().capacity(slots).backend(backend).build()?;
         let consumer = Hand::start(&b, |Desk { cores, orders, reports }| {
             Process::new(consume::<WORDS>, (cores, orders, reports, queue.clone())).start()
         })?;
