@@ -23,7 +23,8 @@
 //! - Who makes something true changes the word first. The helper compares each word with what it was when it was announced,
 //!   whatever the kernel says about wake-ups.
 //! - A future that was woken and is dropped before it was polled again, or cannot take what it was woken for, wakes one
-//!   more sleeper of the word. The helper does the same with a wake-up that it took for a future which left meanwhile.
+//!   more sleeper of the word. So does one that leaves as the last after the helper took a wake-up for it and before the helper looked;
+//!   and the helper does it with a wake-up that it took for a future which had left by then.
 //! - A descriptor and a `select` take nothing, and whoever looks at them may take long: so they wake one more sleeper
 //!   of a queue in which there is something, at once.
 //! - What lies in the registry keeps its object alive, and leaves it while a future or a handle with a descriptor is still there:

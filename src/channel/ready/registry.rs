@@ -55,6 +55,8 @@ struct Entry {
     backstop: Backstop,
     /// The dead were looked for since it was looked at.
     asked: bool,
+    /// The helper may have taken a wake-up for it since it was looked at.
+    taken: bool,
     wakers: HashMap<u64, Waker>,
 }
 
@@ -70,12 +72,14 @@ pub(super) struct Plan {
 
 impl Entry {
     fn new(source: Arc<dyn Source>, now: u64) -> Self {
-        Self { source, watch: None, backstop: Backstop::new(now), asked: false, wakers: HashMap::new() }
+        let backstop = Backstop::new(now);
+        Self { source, watch: None, backstop, asked: false, taken: false, wakers: HashMap::new() }
     }
 
     /// What to sleep by. None: its futures are to be woken.
     fn look(&mut self) -> Option<Watch> {
         let asked = std::mem::take(&mut self.asked);
+        self.taken = false;
         // Where publishers could not be ordered, an unchanged word proves nothing.
         let unchanged = self.watch.filter(|watch| !watch.unordered && self.source.word() == watch.expected);
         self.watch = match unchanged {
@@ -146,18 +150,19 @@ impl Registry {
         Ok(())
     }
 
-    /// A future goes. False: it was woken since it entered.
+    /// A future goes. False: it was woken since it entered, or a wake-up was taken for it that nobody else is left to use.
     pub(super) fn leave(&self, key: Key, number: u64) -> bool {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&key) else { return false };
         let waker = entry.wakers.remove(&number);
         let is_last = entry.wakers.is_empty();
+        let unused = is_last && entry.taken;
         if is_last {
             // The future that goes borrows a handle: this is not the last of the object.
             state.entries.remove(&key);
         }
         self.ring_if(is_last, state);
-        waker.is_some()
+        waker.is_some() && !unused
     }
 
     /// Lets the helper look at the entries again.
@@ -242,9 +247,13 @@ impl Registry {
         for (at, (key, _)) in words.iter().enumerate() {
             match state.entries.get_mut(key) {
                 None => left.push(key.word),
-                Some(entry) if Some(at) == index => entry.watch = None,
-                // If a wake-up was taken, the word was changed before.
-                Some(_) => {}
+                Some(entry) => {
+                    entry.taken = true;
+                    // Of the others: if a wake-up was taken, the word was changed before.
+                    if Some(at) == index {
+                        entry.watch = None;
+                    }
+                }
             }
         }
         drop(state);
