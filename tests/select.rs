@@ -388,3 +388,33 @@ fn the_end_of_the_producers_is_ready() {
     assert_eq!(ready.0, [1]);
     assert!(ready.1.is_closed());
 }
+
+/// Queues whose messages the kernel carries are waited for as all others.
+#[test]
+fn a_queue_of_the_kernel_is_ready_like_any() {
+    use processing::Backend;
+    for backend in [Backend::Pipe, Backend::PosixMq] {
+        let build = || Queue::<u64>::builder().capacity(2).backend(backend).wait(WaitStrategy::Block).build();
+        let (q, ring) = (build().expect("queue"), sleepy::<u64>(2));
+        let look = |q: &Queue<u64>| places(select([q, &ring], Duration::ZERO).expect("select"));
+        assert!(look(&q).is_empty(), "{backend}");
+        q.put(&1).expect("put");
+        assert_eq!(look(&q), [0], "{backend}");
+        let fd = q.as_fd().expect("fd");
+        let mut polled = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, None).expect("poll"), 1, "{backend}");
+        assert_eq!(q.try_get().expect("get"), 1);
+        assert!(q.try_get().is_err_and(|end| end.is_empty()));
+        assert!(look(&q).is_empty(), "{backend}");
+        let (theirs, mine) = (q.clone(), q.clone());
+        let sleeper = soon("the wait for a kernel's queue", move || {
+            let put = std::thread::spawn(move || theirs.put(&2).expect("put"));
+            let ready = places(select([&mine], None).expect("select"));
+            put.join().expect("put");
+            (ready, mine.try_get().expect("get"))
+        });
+        assert_eq!(sleeper, (vec![0], 2), "{backend}");
+        q.close().expect("close");
+        assert_eq!(look(&q), [0], "closed and drained: {backend}");
+    }
+}
