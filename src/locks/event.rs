@@ -1,7 +1,6 @@
 //! `Event`: a flag that threads and processes wait for.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,12 +289,6 @@ impl Selects for Event {
 
     fn domain(&self) -> &Arc<Domain> {
         &self.core.domain
-    }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        let object = format!("{NOUN} {}", self.reference().id().index);
-        Err(Error::new(ErrorKind::Unsupported, object, "it has no descriptor")
-            .hint("wait for it on a thread of its own, or beside queues in shared memory only"))
     }
 }
 

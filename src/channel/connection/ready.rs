@@ -137,14 +137,6 @@ impl Selects for Receiver {
     fn look_after_peer(&self) {
         self.end().other_end_is_gone(); // if so, the stream is closed now
     }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        self.as_fd()
-    }
-
-    fn lower(&self) {
-        self.found_nothing();
-    }
 }
 
 impl Selects for Connection {
@@ -174,13 +166,5 @@ impl Selects for Connection {
 
     fn look_after_peer(&self) {
         self.receiver.look_after_peer();
-    }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        self.as_fd()
-    }
-
-    fn lower(&self) {
-        self.receiver.lower();
     }
 }

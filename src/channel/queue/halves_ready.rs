@@ -55,14 +55,6 @@ impl<T> Selects for Consumer<T> {
     fn domain(&self) -> &Arc<Domain> {
         self.queue.domain()
     }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        self.queue.descriptor()
-    }
-
-    fn lower(&self) {
-        self.queue.lower();
-    }
 }
 
 #[cfg(feature = "async")]

@@ -236,12 +236,4 @@ impl<T> Selects for Queue<T> {
     fn domain(&self) -> &Arc<Domain> {
         &self.shared.domain
     }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        self.as_fd()
-    }
-
-    fn lower(&self) {
-        self.shared.found_nothing();
-    }
 }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-
 use super::ready_set::Ready;
 use super::selectable::Selectable;
-use super::selectable::sealed::By;
 use crate::channel::domain::{Domain, deadline_in};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::{Backstop, Limits, UNORDERED_SLEEP, now};
@@ -131,9 +128,6 @@ impl<'a> Selection<'a> {
             let looked = self.domains().iter().filter(|domain| domain.look_now_and_then()).count() != 0;
             return if looked { self.look_after_peers() } else { Ok(ready) };
         }
-        if self.objects.iter().any(|object| object.by() == By::Descriptor) {
-            return self.by_descriptors(limits);
-        }
         let ready = self.by_words(limits);
         for (object, _) in self.objects.iter().zip(&self.watches).filter(|(_, watch)| watch.is_some()) {
             object.unwatch();
@@ -245,29 +239,6 @@ impl<'a> Selection<'a> {
         self.woken |= matches!(end, WakeAny::Woken(_));
         self.refused = end == WakeAny::Refused;
         end
-    }
-
-    /// Some are the kernel's, which knows no words: all are waited for by descriptors.
-    #[cold]
-    fn by_descriptors(&mut self, limits: &Limits<'_>) -> Result<Ready> {
-        let mut backstop = Backstop::new(now());
-        loop {
-            // Down first, then the look: see `Latch`.
-            self.objects.iter().for_each(|object| object.lower());
-            let descriptors = self.objects.iter().map(|object| object.descriptor());
-            let descriptors: Vec<_> = descriptors.collect::<Result<_>>()?;
-            let mut polled: Vec<_> = descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-            let left = clock::timespec(limits.until(backstop.at()).saturating_sub(now()));
-            let _ = poll(&mut polled, Some(&left)); // interrupted: as if something had come
-            let mut ready = self.look()?;
-            if ready.is_empty() && backstop.due(now()) {
-                self.domains().iter().for_each(|domain| domain.look_for_dead());
-                ready = self.look_after_peers()?;
-            }
-            if !ready.is_empty() || limits.ended().is_some() {
-                return Ok(ready);
-            }
-        }
     }
 
     /// Where the dead are to be looked for: each once.

@@ -10,23 +10,12 @@ pub trait Selectable: sealed::Selects {}
 impl<T: sealed::Selects + ?Sized> Selectable for T {}
 
 pub mod sealed {
-    use std::os::fd::BorrowedFd;
     use std::sync::Arc;
 
     use crate::channel::domain::Domain;
     use crate::error::Result;
     use crate::prim::spin::Spinner;
     use crate::prim::watch::Watch;
-
-    /// What an object is waited for by.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum By {
-        /// A word in shared memory.
-        Word,
-        /// A descriptor of the kernel's: then all of a `select` are waited for by descriptors.
-        #[cfg_attr(not(test), allow(dead_code, reason = "for queues that are the kernel's"))]
-        Descriptor,
-    }
 
     /// The calls that `select` makes.
     pub trait Selects {
@@ -46,13 +35,5 @@ pub mod sealed {
         fn domain(&self) -> &Arc<Domain>;
         /// After such a look: what only a look by this object finds.
         fn look_after_peer(&self) {}
-        /// What it is waited for by.
-        fn by(&self) -> By {
-            By::Word
-        }
-        /// A descriptor that is readable while it is ready.
-        fn descriptor(&self) -> Result<BorrowedFd<'_>>;
-        /// It was just found not to be ready: its descriptor becomes unreadable.
-        fn lower(&self) {}
     }
 }

@@ -1,22 +1,16 @@
-//! Wake-ups that count, and waiting for what is the kernel's.
+//! Wake-ups that count.
 
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::sealed::{By, Selects};
+use super::sealed::Selects;
 use super::select;
-use crate::channel::connection::pipe;
-use crate::channel::domain::{Arena, Domain};
 use crate::channel::queue::Queue;
-use crate::error::Result;
 use crate::prim::limits::now;
-use crate::prim::spin::{Spinner, WaitStrategy};
+use crate::prim::spin::WaitStrategy;
 use crate::prim::watch::Watch;
 use crate::sync::futex::{self, WakeAny};
-use crate::sys::eventfd::EventFd;
 
 /// Long enough for everything, and yet an end.
 const LONG: u64 = 60_000_000_000;
@@ -72,75 +66,4 @@ fn a_descriptor_hands_on_what_nobody_may_take() {
 fn is_readable_within_long(fd: BorrowedFd<'_>) -> bool {
     let long = Timespec { tv_sec: 60, tv_nsec: 0 };
     poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&long)).expect("poll") == 1
-}
-
-/// Something of the kernel's, which has a descriptor and no word.
-struct OfTheKernel {
-    event: EventFd,
-    spinner: Spinner,
-    domain: Arc<Domain>,
-}
-
-impl Selects for OfTheKernel {
-    fn is_ready(&self) -> Result<bool> {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        Ok(poll(&mut [PollFd::new(&self.event, PollFlags::IN)], Some(&now)).unwrap_or(0) == 1)
-    }
-
-    fn watch(&self) -> Result<Option<Watch>> {
-        unreachable!("it has no word")
-    }
-
-    fn word(&self) -> u32 {
-        unreachable!("it has no word")
-    }
-
-    fn spinner(&self) -> &Spinner {
-        &self.spinner
-    }
-
-    fn domain(&self) -> &Arc<Domain> {
-        &self.domain
-    }
-
-    fn by(&self) -> By {
-        By::Descriptor
-    }
-
-    fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        Ok(self.event.as_fd())
-    }
-}
-
-#[test]
-fn beside_what_is_the_kernels_all_are_polled() {
-    let domain = Arena::default().domain().expect("arena");
-    let event = EventFd::new().expect("eventfd");
-    let kernel = OfTheKernel { event, spinner: Spinner::default(), domain };
-    let (q, (a, b)) = (sleepy(), pipe().expect("pipe"));
-    assert!(select([&q, &kernel, &b], std::time::Duration::from_millis(5)).expect("select").is_empty());
-    let (tell, told) = channel();
-    std::thread::scope(|scope| {
-        let (kernel, q) = (&kernel, &q);
-        scope.spawn(move || {
-            for n in 0..30 {
-                let place = select([q, kernel, &b], None).expect("select").first();
-                match place {
-                    Some(0) => assert_eq!(q.try_get().expect("get"), n),
-                    Some(1) => kernel.event.lower(),
-                    _ => assert_eq!(b.try_recv::<u64>().expect("recv"), n),
-                }
-                tell.send(place).expect("told");
-            }
-        });
-        for n in 0..30 {
-            let place = n as usize % 3;
-            match place {
-                0 => q.put(&n).expect("put"),
-                1 => kernel.event.raise(),
-                _ => a.send(&n).expect("send"),
-            }
-            assert_eq!(told.recv().expect("told"), Some(place));
-        }
-    });
 }
