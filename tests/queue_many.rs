@@ -261,3 +261,75 @@ fn values_that_are_serialised_are_sent_one_by_one() {
         Ok(1) | Err(PutError::Full)
     ));
 }
+
+#[test]
+fn what_is_there_is_received_at_once_and_in_order() {
+    let (a, b) = pipe().unwrap();
+    let all: Vec<u32> = (0..5000).collect();
+    soon("a stream of batches", move || {
+        let end = thread::spawn({
+            let all = all.clone();
+            move || all.chunks(77).for_each(|piece| a.send_many(piece).unwrap())
+        });
+        let mut got: Vec<u32> = Vec::new();
+        while got.len() < all.len() {
+            let some = b.recv_many::<u32>(100).unwrap();
+            assert!(!some.is_empty() && some.len() <= 100);
+            got.extend(some);
+        }
+        assert!(got == all);
+        end.join().unwrap();
+        assert_eq!(b.recv_many::<u32>(1).unwrap_err().kind(), ErrorKind::Closed);
+    });
+}
+
+#[test]
+fn a_batch_that_is_received_ends_before_another_type() {
+    let (a, b) = pipe().unwrap();
+    assert_eq!(b.try_recv_many::<u64>(3).unwrap_err().kind(), ErrorKind::Empty);
+    assert_eq!(
+        b.recv_many_timeout::<u64>(3, Duration::from_millis(1)).unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
+    a.send_many(&[1u64, 2, 3, 4]).unwrap();
+    a.send(&[5u8; 3]).unwrap();
+    a.send_many(&["six".to_owned(), "seven".to_owned(), "a long one ".repeat(20)]).unwrap();
+    a.send_bytes(b"raw").unwrap();
+    assert!(b.recv_many::<u64>(0).unwrap().is_empty());
+    assert_eq!(b.recv_many::<u64>(3).unwrap(), [1, 2, 3]);
+    assert_eq!(b.recv_many::<[u8; 3]>(1).unwrap_err().kind(), ErrorKind::TypeMismatch);
+    assert_eq!(b.recv_many::<u64>(3).unwrap(), [4]);
+    assert_eq!(b.recv_many::<u64>(3).unwrap_err().kind(), ErrorKind::TypeMismatch);
+    assert_eq!(b.recv_many::<[u8; 3]>(9).unwrap(), [[5; 3]]);
+    assert_eq!(b.recv_many::<String>(9).unwrap(), ["six", "seven", &"a long one ".repeat(20)]);
+    assert_eq!(b.recv_bytes().unwrap(), b"raw");
+    a.send_many(&[(); 70]).unwrap();
+    assert_eq!(b.recv_many::<()>(60).unwrap().len(), 60);
+    assert_eq!(b.recv_many::<()>(60).unwrap().len(), 10);
+}
+
+/// A pipe that is full has room for all that a batch took out of it.
+#[test]
+fn a_batch_that_is_received_makes_room() {
+    let (a, b) = pipe().unwrap();
+    let all: Vec<u64> = (0..100_000).collect();
+    let sent = a.try_send_many(&all).unwrap();
+    assert!(sent < all.len() && a.try_send(&0u64).is_err());
+    assert_eq!(b.recv_many::<u64>(sent / 2).unwrap(), all[..sent / 2]);
+    let more = a.try_send_many(&all[sent..]).unwrap();
+    assert!(more + 14 >= sent / 2, "{more} of {}", sent / 2);
+    assert_eq!(b.recv_many::<u64>(usize::MAX).unwrap(), all[sent / 2..sent + more]);
+}
+
+/// What a long message took is free as soon as it is received, whatever its length.
+#[test]
+fn a_long_message_leaves_all_its_room() {
+    let (a, b) = pipe().unwrap();
+    for len in (57..7000).step_by(13) {
+        a.try_send_bytes(&vec![len as u8; len]).unwrap();
+        assert_eq!(b.recv_bytes().unwrap(), vec![len as u8; len]);
+        let sent = a.try_send_many(&[7u64; 2000]).unwrap();
+        assert!(sent >= 7 * 127, "{sent} after {len} bytes");
+        assert_eq!(b.recv_many::<u64>(2000).unwrap().len(), sent);
+    }
+}

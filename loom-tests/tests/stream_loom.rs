@@ -203,6 +203,20 @@ fn a_long_message_through_a_ring_smaller_than_itself() {
     both_ways(2, &[120], Wait::Asleep, Wait::Yield);
 }
 
+/// A reader frees several lines of a long message at once, and all that it has read when it finds no more.
+#[test]
+fn a_long_message_whose_lines_are_freed_late() {
+    loom::model(|| {
+        let (tx, rx) = rooms(2);
+        let (mut sender, mut receiver) = ends(&tx, &rx);
+        let (bytes, spinner) = (message(0, 170), Spinner::default());
+        assert_eq!(sender.send_some(7, &bytes, 0, &spinner), Ok(104));
+        assert_eq!(receiver.recv_vec(&Limits::TRY, &spinner, || false), Err(RecvEnd::TimedOut));
+        assert_eq!(sender.send_some(7, &bytes, 104, &spinner), Ok(170));
+        assert_eq!(receiver.recv_vec(&Limits::TRY, &spinner, || false), Ok((7, bytes)));
+    });
+}
+
 #[test]
 fn four_lines_of_mixed_messages() {
     both_ways(4, &[40, 8, 60], Wait::Yield, Wait::Asleep);
@@ -452,6 +466,36 @@ fn a_batch_wakes_a_sleeping_reader() {
         for number in 0..2 {
             let got = receiver.recv_vec(&Limits::NONE, &Spinner::default(), || false);
             assert_eq!(got, Ok((7, message(number, 8))));
+        }
+        writer.join().unwrap();
+    });
+}
+
+/// A run of short messages is taken at once, and its lines are free for a writer that sleeps for them.
+#[test]
+fn a_run_of_short_messages_is_taken_at_once() {
+    const COUNT: usize = 5;
+    loom::model(|| {
+        let (tx, rx) = rooms(2);
+        let (mut sender, mut receiver) = ends(&tx, &rx);
+        let writer = thread::spawn(move || {
+            let messages: Vec<_> = (0..COUNT).map(|number| message(number, 24)).collect();
+            let batch = Batch { tag: 7, len: 24, count: COUNT, message: |n: usize| &messages[n][..] };
+            let sent = sender.send_many(&batch, 0, &Limits::NONE, &Spinner::default(), || false);
+            assert_eq!(sent, (COUNT, Ok(())));
+            sender
+        });
+        let mut got = 0;
+        while got < COUNT {
+            let taken = receiver.take_words(7, 24, COUNT, |words| {
+                let bytes: Vec<u8> = words[..3].iter().flat_map(|word| word.to_ne_bytes()).collect();
+                assert_eq!(bytes, message(got, 24));
+                got += 1;
+                true
+            });
+            if taken == 0 {
+                thread::yield_now();
+            }
         }
         writer.join().unwrap();
     });

@@ -5,6 +5,7 @@ mod asynch;
 mod end;
 mod ready;
 mod receiver;
+mod recv_many;
 mod send_many;
 mod sender;
 

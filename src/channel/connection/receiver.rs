@@ -32,7 +32,7 @@ pub struct Receiver {
     /// First: it lets go of what is watched before that goes.
     readable: Readable,
     stream: RefCell<Stream>,
-    tags: TagCache,
+    pub(super) tags: TagCache,
     spinner: Spinner,
     presence: Presence,
     end: Arc<End>,
@@ -41,13 +41,13 @@ pub struct Receiver {
 impl Receiver {
     /// Whether this process may use the end.
     #[inline(always)]
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.presence.id().is_some() && !self.end.is_closed() { Ok(()) } else { self.end.check() }
     }
 
     /// The stream; not while a message is being made into a value, by whose code this is called then.
     #[inline(always)]
-    fn stream(&self) -> Result<RefMut<'_, Stream>> {
+    pub(super) fn stream(&self) -> Result<RefMut<'_, Stream>> {
         self.stream.try_borrow_mut().map_err(|_| self.end.busy_error())
     }
 
@@ -215,7 +215,7 @@ impl Receiver {
     }
 
     #[inline]
-    fn value<T: Message>(&self, limits: &Limits<'_>) -> Result<T> {
+    pub(super) fn value<T: Message>(&self, limits: &Limits<'_>) -> Result<T> {
         self.check()?;
         let tag = self.tags.tag::<T>();
         let gone = || self.end.peer_is_gone();
@@ -275,7 +275,7 @@ impl Receiver {
 
     /// Waits for a message and looks whether it carries `tag`.
     #[inline]
-    fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
+    pub(super) fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
         self.check()?;
         loop {
             let answer = self.stream()?.wait(limits, &self.spinner, || self.end.peer_is_gone());

@@ -25,6 +25,8 @@ mod memory;
 mod payload;
 mod received;
 mod rx;
+mod rx_long;
+mod rx_many;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod tx;

@@ -1,6 +1,6 @@
 //! Copying into and out of the payload of a line.
 
-use crate::layout::stream::{LINE_WORDS, Line};
+use crate::layout::stream::{LINE_BYTES, LINE_WORDS, Line};
 use crate::sync::atomic::Ordering;
 
 /// Copies `bytes` into the line from word `at` on; the last word is filled up with zeros.
@@ -33,4 +33,25 @@ pub(super) fn read(line: &Line, at: usize, into: &mut [u8]) {
         let word = word.load(Ordering::Relaxed).to_ne_bytes();
         rest.copy_from_slice(&word[..rest.len()]);
     }
+}
+
+/// [`write`] of a whole line.
+#[inline(always)]
+pub(super) fn write_line(line: &Line, bytes: &[u8; LINE_BYTES]) {
+    let (words, _) = bytes.as_chunks::<8>();
+    // Relaxed: published by the header.
+    for (word, chunk) in line.payload.iter().zip(words) {
+        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+    }
+}
+
+/// [`read`] of a whole line.
+#[inline(always)]
+pub(super) fn read_line(line: &Line) -> [u8; LINE_BYTES] {
+    let mut bytes = [0; LINE_BYTES];
+    // Relaxed: ordered by the Acquire load of the header.
+    for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(&line.payload) {
+        *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
+    }
+    bytes
 }

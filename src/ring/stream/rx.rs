@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
 use super::payload::read;
 use super::received::{Next, RecvEnd};
+use super::rx_long::Long;
 use super::word::{self, ABORT, FIRST, LAST, MORE, Seen, ZERO, pack, pack_position, parse};
 use crate::layout::stream::{LINE_BYTES, LINE_WORDS};
 use crate::prim::limits::{Limits, WaitEnd};
@@ -16,44 +17,36 @@ use crate::prim::watch::Watch;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
 
-/// Assembled messages up to this size leave their memory for the next one.
-const KEEP: usize = 64 * 1024;
-
 /// The one reader of a stream: private cursors over shared lines.
 #[derive(Debug)]
 pub struct StreamRx<T, R> {
-    peer: T,
-    own: R,
+    pub(super) peer: T,
+    pub(super) own: R,
     /// Longest message that is taken.
-    limit: u64,
+    pub(super) limit: u64,
     /// The current line.
-    number: u32,
+    pub(super) number: u32,
     /// What of it is consumed, and what of it is known to be valid: bytes (empty messages: messages).
-    taken: u32,
-    valid: u32,
+    pub(super) taken: u32,
+    pub(super) valid: u32,
     /// Its code and tag; they mean something if `valid` is not 0.
-    code: u32,
-    tag: u32,
+    pub(super) code: u32,
+    pub(super) tag: u32,
     /// The long message whose lines are being consumed.
-    long: Option<Long>,
+    pub(super) long: Option<Long>,
     /// Its bytes so far, unless they went into a caller's buffer.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     dead: Option<Fault>,
     closed: bool,
     bell: Bell,
     sleeper: Sleeper,
+    /// The line up to which the writer knows that all are free.
+    freed: u32,
 }
 
 /// Bytes that lie as a value may have to lie.
 #[repr(align(16))]
 struct Aligned<const N: usize>([u8; N]);
-
-#[derive(Clone, Copy, Debug)]
-struct Long {
-    tag: u32,
-    total: u64,
-    got: u64,
-}
 
 impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
     /// The reading end over `own` room, where a former holder settled it (all zero: a new stream). A message longer than
@@ -74,6 +67,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
             closed: own.header().end.state.load(Ordering::Relaxed) & CLOSED != 0,
             bell: Bell::default(),
             sleeper: Sleeper::default(),
+            freed: word::number(position),
             own,
         }
     }
@@ -197,13 +191,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         if len != wanted_len as u64 || self.long.is_some() || wanted_len > LINE_BYTES {
             return Ok(None);
         }
-        let payload = &self.peer.line(self.number).payload;
-        let first = self.taken as usize / 8;
-        let mut words = [0; LINE_WORDS];
-        for (i, word) in words.iter_mut().enumerate().take(wanted_len.div_ceil(8)) {
-            // Relaxed: ordered by the Acquire load of the header.
-            *word = payload.get(first + i).map_or(0, |word| word.load(Ordering::Relaxed));
-        }
+        let words = self.words(wanted_len);
         self.consume_short();
         Ok(Some(words))
     }
@@ -274,6 +262,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
         }
         let position = pack_position(self.number, taken);
         self.own.header().position.word.store(position, Ordering::Release);
+        self.freed = self.number;
         true
     }
 
@@ -336,7 +325,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
 
     /// The fast path: the next message is a short one, in the current line. False says nothing.
     #[inline(always)]
-    fn short_is_here(&mut self) -> bool {
+    pub(super) fn short_is_here(&mut self) -> bool {
         if self.long.is_some() {
             return false;
         }
@@ -388,21 +377,27 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
 
     /// Something of the current line is unread. A reader that closed its own end sees nothing more.
     #[inline]
-    fn look_or_end(&mut self) -> Result<bool, RecvEnd> {
+    pub(super) fn look_or_end(&mut self) -> Result<bool, RecvEnd> {
         if self.closed {
             return Err(RecvEnd::End);
         }
         self.look().map_err(RecvEnd::Fault)
     }
 
+    /// Nothing will be read any more.
+    #[inline(always)]
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.dead.is_some()
+    }
+
     /// The writer has closed its end.
-    fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         park::is_closed(&self.peer.header().end.state)
     }
 
     /// The writer has closed: what it sent before is visible now, so one more look decides.
     #[cold]
-    fn look_again(&mut self) -> Result<bool, RecvEnd> {
+    pub(super) fn look_again(&mut self) -> Result<bool, RecvEnd> {
         if mutant::on("stream.end_without_look") {
             return Ok(false);
         }
@@ -428,7 +423,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
     }
 
     #[cold]
-    fn die(&mut self, fault: Fault) {
+    pub(super) fn die(&mut self, fault: Fault) {
         self.dead = Some(fault);
         self.see_nothing();
         self.long = None;
@@ -494,7 +489,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
     }
 
     /// Judges the code of a line with unread bytes against what went before; begins a long message.
-    fn enter_message(&mut self) -> Result<(), RecvEnd> {
+    pub(super) fn enter_message(&mut self) -> Result<(), RecvEnd> {
         match (self.code, self.long) {
             (FIRST, None) => self.begin_long().map_err(|fault| {
                 self.die(fault);
@@ -512,35 +507,6 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
                 self.die(fault);
                 Err(RecvEnd::Fault(fault))
             }
-        }
-    }
-
-    fn begin_long(&mut self) -> Result<(), Fault> {
-        let total = self.peer.line(self.number).payload[0].load(Ordering::Relaxed);
-        if total <= LINE_BYTES as u64 || total > self.limit {
-            return Err(Fault::Length { found: total, limit: self.limit });
-        }
-        self.taken = 8;
-        self.long = Some(Long { tag: self.tag, total, got: 0 });
-        self.partial.clear();
-        Ok(())
-    }
-
-    fn forget_long(&mut self) {
-        self.long = None;
-        self.reuse_partial();
-    }
-
-    fn reuse_partial(&mut self) {
-        let bytes = core::mem::take(&mut self.partial);
-        self.reuse(bytes);
-    }
-
-    /// Keeps the memory of a message for the next one, unless it is much.
-    fn reuse(&mut self, mut bytes: Vec<u8>) {
-        if bytes.capacity() <= KEEP {
-            bytes.clear();
-            self.partial = bytes;
         }
     }
 
@@ -563,8 +529,24 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
     /// The current line is used up: the writer may have it.
     #[inline(always)]
     fn advance(&mut self) {
+        self.step();
+        self.free();
+    }
+
+    /// The current line is used up.
+    #[inline(always)]
+    pub(super) fn step(&mut self) {
         self.number = word::next(self.number);
         (self.taken, self.valid) = (0, 0);
+    }
+
+    /// The writer may have all lines before the current one, and is told if it did not know.
+    #[inline(always)]
+    pub(super) fn free(&mut self) {
+        if self.freed == self.number {
+            return;
+        }
+        self.freed = self.number;
         let ours = self.own.header();
         // Release: our loads of the line are over; pairs with the writer's Acquire before it overwrites.
         ours.position.word.store(pack_position(self.number, 0), Ordering::Release);
@@ -573,7 +555,7 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
 
     /// Waits until there is something new to look at.
     #[inline]
-    fn wait_line(
+    pub(super) fn wait_line(
         &mut self,
         limits: &Limits<'_>,
         spinner: &Spinner,
@@ -606,115 +588,5 @@ impl<T: TxMemory, R: RxMemory> StreamRx<T, R> {
                 Err(RecvEnd::PeerGone)
             }
         }
-    }
-
-    /// The rest of a long message into `partial`.
-    #[inline(never)]
-    fn assemble(
-        &mut self,
-        limits: &Limits<'_>,
-        spinner: &Spinner,
-        on_backstop: &mut dyn FnMut() -> bool,
-    ) -> Result<(), RecvEnd> {
-        while let Some(long) = self.long {
-            self.more(limits, spinner, on_backstop)?;
-            let len = self.piece(long)?;
-            // As it arrives, not as announced: an announcement costs the writer nothing.
-            let want = (long.total - long.got).min(self.partial.len().max(KEEP) as u64) as usize;
-            if self.partial.capacity() - self.partial.len() < len && self.partial.try_reserve(want).is_err() {
-                return Err(RecvEnd::OutOfMemory { len: long.total });
-            }
-            let mut bytes = [0; LINE_BYTES];
-            let bytes = bytes.get_mut(..len).unwrap_or_default();
-            read(self.peer.line(self.number), self.taken as usize / 8, bytes);
-            self.partial.extend_from_slice(bytes);
-            self.consume_piece(long, len);
-        }
-        Ok(())
-    }
-
-    /// The rest of a long message into `buffer`, which has its length.
-    #[inline(never)]
-    fn recv_long_into(
-        &mut self,
-        buffer: &mut [u8],
-        limits: &Limits<'_>,
-        spinner: &Spinner,
-        on_backstop: &mut dyn FnMut() -> bool,
-    ) -> Result<(), RecvEnd> {
-        // An earlier call was interrupted: what it got comes first.
-        let before = self.partial.len();
-        buffer.get_mut(..before).unwrap_or_default().copy_from_slice(&self.partial);
-        while let Some(long) = self.long {
-            let got = long.got as usize;
-            let step = self.more(limits, spinner, on_backstop).and_then(|()| self.piece(long));
-            let len = match step {
-                Ok(len) => len,
-                Err(end) => return Err(self.keep(end, buffer.get(before..got).unwrap_or(&[]))),
-            };
-            // `piece` checked the length against the rest of the message.
-            let into = buffer.get_mut(got..got + len).unwrap_or_default();
-            read(self.peer.line(self.number), self.taken as usize / 8, into);
-            self.consume_piece(long, len);
-        }
-        self.reuse_partial();
-        Ok(())
-    }
-
-    /// An interrupted `recv_into` keeps what it got, if the message goes on.
-    #[cold]
-    fn keep(&mut self, end: RecvEnd, bytes: &[u8]) -> RecvEnd {
-        if self.long.is_none() {
-            return end;
-        }
-        if self.partial.try_reserve(bytes.len()).is_err() {
-            // Its beginning is lost, so the message is.
-            let fault = Fault::Length { found: bytes.len() as u64, limit: 0 };
-            self.die(fault);
-            return RecvEnd::Fault(fault);
-        }
-        self.partial.extend_from_slice(bytes);
-        end
-    }
-
-    /// Waits until the current line has unread bytes of the long message.
-    #[inline]
-    fn more(
-        &mut self,
-        limits: &Limits<'_>,
-        spinner: &Spinner,
-        on_backstop: &mut dyn FnMut() -> bool,
-    ) -> Result<(), RecvEnd> {
-        while !self.look_or_end()? {
-            if self.ended() {
-                if self.look_again()? {
-                    break;
-                }
-                self.forget_long(); // never to be finished
-                return Err(RecvEnd::End);
-            }
-            self.wait_line(limits, spinner, on_backstop)?;
-        }
-        self.enter_message()
-    }
-
-    /// How many bytes of the long message the current line has; checks that the line says the same.
-    #[inline]
-    fn piece(&mut self, long: Long) -> Result<usize, RecvEnd> {
-        let (here, rest) = (self.valid - self.taken, long.total - long.got);
-        let fits = if self.code == LAST { u64::from(here) == rest } else { u64::from(here) < rest };
-        if !fits {
-            let fault = Fault::Valid(self.valid);
-            self.die(fault);
-            return Err(RecvEnd::Fault(fault));
-        }
-        Ok(here as usize)
-    }
-
-    #[inline]
-    fn consume_piece(&mut self, long: Long, len: usize) {
-        let got = long.got + len as u64;
-        self.long = if got == long.total { None } else { Some(Long { got, ..long }) };
-        self.advance();
     }
 }

@@ -4,7 +4,7 @@
 use super::awaited::{Awaited, AwaitedRoom};
 use super::fault::Fault;
 use super::memory::{RxMemory, TxMemory};
-use super::payload::write;
+use super::payload::{write, write_line};
 use super::word::{self, FIRST, FIRST_BYTES, LAST, MORE, NUMBER_MASK, pack};
 use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::{Limits, WaitEnd};
@@ -463,7 +463,10 @@ impl<T: TxMemory, R: RxMemory> StreamTx<T, R> {
         if code == FIRST {
             line.payload[0].store(bytes.len() as u64, Ordering::Relaxed);
         }
-        write(line, at, &rest[..len]);
+        match rest.first_chunk() {
+            Some(whole) if len == LINE_BYTES => write_line(line, whole),
+            _ => write(line, at, &rest[..len]),
+        }
         self.used = (at * 8 + len) as u32;
         (pack(self.number, self.used, code), len)
     }

@@ -31,13 +31,13 @@ pub fn entry<const WORDS: usize>() -> Entry {
     })
 }
 
-/// The same in batches of [`BATCH`]: one call, one wake-up, as many messages in a line as fit.
+/// The same in batches of up to [`BATCH`] on both sides: one call, one wake-up, as many messages in a line as fit.
 pub fn batches<const WORDS: usize>() -> Entry {
     Entry::new(format!("connection.stream.batch.{}b", WORDS * 8), |cores| {
         let (a, b) = cores.two()?;
         let (puts, takes) = processing::pipe()?;
         let consumer = Hand::start(&b, |Desk { cores, orders, reports }| {
-            Process::new(consume::<WORDS>, (cores, orders, reports, takes)).start()
+            Process::new(consume_batches::<WORDS>, (cores, orders, reports, takes)).start()
         })?;
         let producer = Hand::start(&a, |Desk { cores, orders, reports }| {
             Process::new(produce_batches::<WORDS>, (cores, orders, reports, puts)).start()
@@ -90,6 +90,35 @@ fn consume<const WORDS: usize>(
     let mut consumer = Consumer::<_, WORDS>::new(connection);
     let desk = Desk { cores, orders, reports };
     finish(serve(&desk, |operations| consumer.batch(operations)));
+}
+
+fn consume_batches<const WORDS: usize>(
+    cores: Vec<u32>,
+    orders: Queue<u64>,
+    reports: Queue<Figures>,
+    connection: Connection,
+) {
+    let mut consumer = Consumer::<_, WORDS>::new(Batched { connection, batch: Vec::new().into_iter() });
+    let desk = Desk { cores, orders, reports };
+    finish(serve(&desk, |operations| consumer.batch(operations)));
+}
+
+/// An end from which messages come by the batch.
+struct Batched<const WORDS: usize> {
+    connection: Connection,
+    batch: std::vec::IntoIter<[u64; WORDS]>,
+}
+
+impl<const WORDS: usize> Take<WORDS> for Batched<WORDS> {
+    #[inline(always)]
+    fn take(&mut self) -> anyhow::Result<[u64; WORDS]> {
+        loop {
+            match self.batch.next() {
+                Some(message) => return Ok(message),
+                None => self.batch = self.connection.recv_many(BATCH)?.into_iter(),
+            }
+        }
+    }
 }
 
 impl<const WORDS: usize> Put<WORDS> for Connection {

@@ -24,17 +24,23 @@ pub fn entries() -> Vec<Entry> {
 }
 
 pub fn of_4k(name: &str) -> Entry {
-    entry::<WORDS_4K, { depth(WORDS_4K) }>(name)
+    entry::<WORDS_4K, { buffers(WORDS_4K) }>(name)
 }
 
 pub fn of_1m(name: &str) -> Entry {
-    entry::<WORDS_1M, { depth(WORDS_1M) }>(name)
+    entry::<WORDS_1M, { buffers(WORDS_1M) }>(name)
 }
 
-/// How many messages of so many words are on their way at most, for all that is compared here: so many that the lines have left the
+/// How many messages of so many words wait at most, for all that is compared here: so many that the lines have left the
 /// writer's first cache when they are read, which makes them cheaper to fetch, and not so many that they leave the caches.
 pub const fn depth(words: usize) -> usize {
-    if words <= WORDS_4K { 64 } else { 2 }
+    if words <= WORDS_4K { 64 } else { 1 }
+}
+
+/// How many buffers that is here: large messages are written and read where they lie, so that beside those that wait there is one of each
+/// side, as with a queue.
+const fn buffers(words: usize) -> usize {
+    if words <= WORDS_4K { depth(words) } else { depth(words) + 2 }
 }
 
 fn entry<const WORDS: usize, const DEPTH: usize>(name: &str) -> Entry {
