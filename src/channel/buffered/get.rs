@@ -130,8 +130,9 @@ impl<T: Message> BufferedQueue<T> {
     /// The value of a claimed message, which is consumed.
     #[inline]
     fn make(&self, taken: Taken<'_, Memory>, ring: &Ring<Memory>) -> Result<T, GetError> {
-        // After the claim, if a panic drops that.
+        // After the claim, if a panic drops that: a parameter would be dropped last.
         let _back = Back(&self.shared);
+        let taken = taken;
         let Some(bytes) = taken.bytes() else {
             return self.make_of_block(taken, ring);
         };

@@ -127,6 +127,9 @@ impl<T: Message> BufferedQueue<T> {
         // For a stopped owner of the lock it waits: there is nothing else to do with the message.
         let locked = self.shared.structure.lock(&Limits::NONE).ok_or_else(super::interrupted)?;
         if locked.is_closed() {
+            drop(locked);
+            // Getters may have met the claim that was just refused, and wait for what becomes of it.
+            self.shared.not_empty().notify(u32::MAX);
             return Err(PutError::Closed);
         }
         let last = locked.last()?;
