@@ -199,6 +199,36 @@ fn batches_and_reservations_and_numbers() {
     }
 }
 
+/// Not 13.
+#[derive(Archive, Serialize, Debug, PartialEq)]
+#[rkyv(crate = processing::rkyv)]
+struct Picky(u32);
+
+impl<D: Fallible<Error: Source> + ?Sized> Deserialize<Picky, D> for ArchivedPicky {
+    fn deserialize(&self, _: &mut D) -> Result<Picky, D::Error> {
+        match self.0.to_native() {
+            13 => Err(D::Error::new(std::fmt::Error)),
+            14 => panic!("on purpose"),
+            n => Ok(Picky(n)),
+        }
+    }
+}
+
+#[test]
+fn a_batch_hides_no_message_that_it_could_not_make() {
+    for bad in [13, 14] {
+        for backend in [Backend::Pipe, Backend::PosixMq] {
+            let q = Queue::<Picky>::builder().capacity(4).backend(backend).build().expect("queue");
+            q.put_many(&[1, bad, 2].map(Picky)).expect("put");
+            assert_eq!(q.get_many(9).expect("the first"), [Picky(1)]);
+            let error = q.try_get().expect_err("it was taken out, and somebody must hear of it");
+            assert!(matches!(&error, GetError::Other(e) if e.kind() == ErrorKind::Corrupt), "{error}");
+            assert_eq!(q.try_get().expect("the next one"), Picky(2));
+            assert!(q.try_get().is_err_and(|error| error.is_empty()));
+        }
+    }
+}
+
 #[test]
 fn what_happens_when_full_is_the_same() {
     for backend in ALL {
