@@ -172,3 +172,19 @@ fn one_owner() -> Error {
     Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be a message")
         .hint("give it to a process as an argument")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::atomic::Ordering::Acquire;
+
+    #[test]
+    fn a_refused_put_tells_those_that_may_have_met_its_claim() {
+        let q = BufferedQueue::<u64>::builder().segment(2).build().expect("queue");
+        q.put(&1).expect("put");
+        q.close().expect("close");
+        let watch = q.shared.not_empty().watch(|| true).expect("asked to sleep");
+        assert!(q.put(&2).is_err_and(|error| error.is_closed()));
+        assert_ne!(q.shared.structure.body.not_empty.load(Acquire), watch.expected, "nobody told them");
+    }
+}
