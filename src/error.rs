@@ -143,6 +143,12 @@ impl Error {
         self
     }
 
+    /// It says what this process, or the machine, is short of at present, and nothing about a message or an object.
+    pub(crate) fn is_passing(&self) -> bool {
+        use ErrorKind::{Limit, Os, OutOfMemory, Timeout, WrongProcess};
+        matches!(self.kind(), Limit | OutOfMemory | WrongProcess | Timeout | Os)
+    }
+
     /// Attaches the message that did not fit.
     #[cold]
     pub(crate) fn with_message(mut self, message: Vec<u8>) -> Self {

@@ -1,5 +1,6 @@
 //! What the backends of a `Queue` ask of the system: limits, which errors name, mechanisms that may be missing, and the choice of the environment.
 
+use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,8 @@ use processing::rkyv::rancor::{Fallible, Source};
 use processing::rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
 use processing::rkyv::{Archive, Deserialize, Place, Serialize};
 use processing::{
-    Arena, Backend, ErrorKind, Message, Process, Producer, Queue, QueueBuilder, StartMethod, WhenFull,
+    Arena, Backend, BufferedQueue, ErrorKind, GetError, Lease, Message, Process, Producer, Queue,
+    QueueBuilder, StartMethod, WhenFull,
 };
 
 const ALL: [Backend; 3] = [Backend::Ring, Backend::Pipe, Backend::PosixMq];
@@ -197,6 +199,36 @@ fn batches_and_reservations_and_numbers() {
     }
 }
 
+/// Not 13.
+#[derive(Archive, Serialize, Debug, PartialEq)]
+#[rkyv(crate = processing::rkyv)]
+struct Picky(u32);
+
+impl<D: Fallible<Error: Source> + ?Sized> Deserialize<Picky, D> for ArchivedPicky {
+    fn deserialize(&self, _: &mut D) -> Result<Picky, D::Error> {
+        match self.0.to_native() {
+            13 => Err(D::Error::new(std::fmt::Error)),
+            14 => panic!("on purpose"),
+            n => Ok(Picky(n)),
+        }
+    }
+}
+
+#[test]
+fn a_batch_hides_no_message_that_it_could_not_make() {
+    for bad in [13, 14] {
+        for backend in [Backend::Pipe, Backend::PosixMq] {
+            let q = Queue::<Picky>::builder().capacity(4).backend(backend).build().expect("queue");
+            q.put_many(&[1, bad, 2].map(Picky)).expect("put");
+            assert_eq!(q.get_many(9).expect("the first"), [Picky(1)]);
+            let error = q.try_get().expect_err("it was taken out, and somebody must hear of it");
+            assert!(matches!(&error, GetError::Other(e) if e.kind() == ErrorKind::Corrupt), "{error}");
+            assert_eq!(q.try_get().expect("the next one"), Picky(2));
+            assert!(q.try_get().is_err_and(|error| error.is_empty()));
+        }
+    }
+}
+
 #[test]
 fn what_happens_when_full_is_the_same() {
     for backend in ALL {
@@ -302,6 +334,64 @@ fn descriptors_come_back() {
     for (backend, longest, each) in sorts {
         let process = Process::new(count_descriptors, (backend.to_string(), longest, each));
         process.start_method(StartMethod::Spawn).start().expect("start").join().expect("all came back");
+    }
+}
+
+/// Runs `f` while this process can open no further file.
+fn without_descriptors<R>(f: impl FnOnce() -> R) -> R {
+    let next = std::fs::File::open("/dev/null").expect("one more").as_raw_fd();
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes one structure.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+    let less = libc::rlimit { rlim_cur: next as libc::rlim_t, ..limit };
+    // SAFETY: reads one structure.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const less) }, 0);
+    let answer = f();
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+    answer
+}
+
+/// A process that has no number for the descriptors of a queue that comes in a message.
+fn short_of_descriptors(q: Queue<Queue<u64>>, buffered: BufferedQueue<Queue<u64>>) {
+    let error = without_descriptors(|| q.try_get().expect_err("no number for it"));
+    assert!(matches!(&error, GetError::Other(error) if error.kind() == ErrorKind::Limit), "{error}");
+    assert!(without_descriptors(|| q.try_get_many(3)).is_err());
+    let error = without_descriptors(|| buffered.try_get().expect_err("no number for it"));
+    assert!(matches!(&error, GetError::Other(error) if error.kind() == ErrorKind::Limit), "{error}");
+    let error = without_descriptors(|| q.try_get_ref().expect("in place").put_back_unless_owned());
+    assert_eq!(error, ErrorKind::Limit);
+    // It is nobody's fault but this process's: the messages wait for who can take them.
+    let came = q.try_get().expect("it is there");
+    assert_eq!(came.try_get().expect("and whole"), 7);
+    assert_eq!(buffered.try_get().expect("it is there").try_get().expect("and whole"), 8);
+}
+
+trait PutBackUnlessOwned {
+    fn put_back_unless_owned(self) -> ErrorKind;
+}
+
+impl PutBackUnlessOwned for Lease<'_, Queue<u64>> {
+    fn put_back_unless_owned(self) -> ErrorKind {
+        let kind = self.to_owned().expect_err("no number for it").kind();
+        self.put_back();
+        kind
+    }
+}
+
+#[test]
+fn a_handle_waits_for_who_has_descriptors_for_it() {
+    for backend in [Backend::Pipe, Backend::PosixMq] {
+        let q = Queue::builder().capacity(2).backend(Backend::Ring).build().expect("queue");
+        let buffered = BufferedQueue::new().expect("queue");
+        let inner = Queue::builder().capacity(2).backend(backend).build().expect("queue");
+        q.put(&inner).expect("put");
+        buffered.put(&inner).expect("put");
+        for n in [7, 8] {
+            inner.put(&n).expect("put");
+        }
+        let process = Process::new(short_of_descriptors, (q, buffered));
+        process.start_method(StartMethod::Spawn).start().expect("start").join().expect("as said");
     }
 }
 

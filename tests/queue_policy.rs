@@ -192,6 +192,34 @@ fn the_oldest_is_dropped_for_the_newest() {
     assert!(report.is_clean() && report.sent == 0, "{report}");
 }
 
+/// The slots are a ring: room is where the oldest message was, and while somebody has that, no other makes room.
+#[test]
+fn nothing_is_dropped_in_vain() {
+    let q = Queue::<u64>::builder().capacity(4).when_full(WhenFull::DropOldest).build().unwrap();
+    let mut n = 0;
+    let mut put = || {
+        n += 1;
+        q.put(&n).unwrap();
+    };
+    // Four leases lie in cells, the next one stays in its slot.
+    let mut leases = Vec::new();
+    for _ in 0..5 {
+        put();
+        leases.push(q.try_get_ref().unwrap());
+    }
+    (0..3).for_each(|_| put());
+    assert_eq!((q.len(), q.stats().dropped), (3, 0));
+    assert!(q.try_put(&0).is_err_and(|error| error.is_full()));
+    assert!(q.put_timeout(&0, Duration::from_millis(3)).is_err_and(|error| error.is_full()));
+    assert_eq!((q.len(), q.stats().dropped), (3, 0), "dropped, and no room");
+    // Given back, it is the oldest again.
+    leases.pop().unwrap().put_back();
+    put();
+    assert_eq!((q.len(), q.stats().dropped), (4, 1));
+    assert_eq!(q.get_many(9).unwrap(), [n - 3, n - 2, n - 1, n]);
+    drop(leases);
+}
+
 #[test]
 fn handles_in_dropped_messages_are_let_go() {
     let arena = Arena::builder().limit(64 << 20).build().unwrap();

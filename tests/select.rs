@@ -418,3 +418,25 @@ fn a_queue_of_the_kernel_is_ready_like_any() {
         assert_eq!(look(&q), [0], "closed and drained: {backend}");
     }
 }
+
+/// How often this thread gave its core up to sleep.
+fn sleeps() -> i64 {
+    // SAFETY: a plain structure of integers, which the call writes.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
+        usage.ru_nvcsw
+    }
+}
+
+#[test]
+fn an_object_that_is_named_twice_is_slept_for() {
+    let q = Queue::<u64>::builder().capacity(2).wait(WaitStrategy::Block).build().unwrap();
+    let again = q.clone();
+    let before = sleeps();
+    assert!(select([&q, &again, &q], Duration::from_millis(500)).unwrap().is_empty());
+    let slept = sleeps() - before;
+    assert!(slept < 100, "{slept} sleeps: it looked all the time");
+    q.put(&1).unwrap();
+    assert_eq!(select([&q, &again, &q], None).unwrap().into_iter().collect::<Vec<_>>(), [0, 1, 2]);
+}

@@ -57,6 +57,8 @@ impl Child {
 thread_local! {
     static OUT: RefCell<Option<Vec<Child>>> = const { RefCell::new(None) };
     static IN: RefCell<Vec<Option<Child>>> = const { RefCell::new(Vec::new()) };
+    /// See [`noted`].
+    static SHORT: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
 /// While it lives, values that this thread serialises may contain handles.
@@ -114,8 +116,27 @@ fn ending() -> Error {
     .hint("exchange handles before the destructors of thread-local values run")
 }
 
-/// Runs `f`, which deserialises one value, with the message's handles at hand.
-pub(crate) fn provide<R>(children: Vec<Child>, f: impl FnOnce() -> R) -> R {
+/// What came of making a handle that is being deserialised. Where that failed for lack of something in this process, the value's own
+/// deserialisation can say so in words only, as if the message were wrong: so the error is kept for [`provide`].
+pub(crate) fn noted<H>(made: Result<H>) -> Result<H> {
+    made.inspect_err(|error| {
+        if error.is_passing() {
+            let copy = Error::new(error.kind(), "handle", error.to_string());
+            let _ = SHORT.try_with(|short| short.replace(Some(copy)));
+        }
+    })
+}
+
+/// Runs `f`, which deserialises one value, with the message's handles at hand. If it fails for a handle that this process could not
+/// make, the error is that one's.
+pub(crate) fn provide<T>(children: Vec<Child>, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outer = SHORT.try_with(RefCell::take).ok().flatten();
+    let answer = provide_only(children, f);
+    let short = SHORT.try_with(|short| short.replace(outer)).ok().flatten();
+    answer.map_err(|error| short.unwrap_or(error))
+}
+
+fn provide_only<R>(children: Vec<Child>, f: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Option<Child>>);
     impl Drop for Restore {
         fn drop(&mut self) {

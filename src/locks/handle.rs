@@ -30,7 +30,7 @@ macro_rules! travels {
             fn deserialize(&self, _: &mut D) -> Result<$handle, D::Error> {
                 let child = crate::channel::transfer::import(self.index());
                 child
-                    .and_then(|child| $handle::open(child.object))
+                    .and_then(|child| crate::channel::transfer::noted($handle::open(child.object)))
                     .map_err(<D::Error as rkyv::rancor::Source>::new)
             }
         }

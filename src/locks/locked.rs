@@ -419,7 +419,7 @@ where
     fn deserialize(&self, _: &mut D) -> Result<Locked<T>, D::Error> {
         let child = crate::channel::transfer::import(self.index());
         child
-            .and_then(|child| Locked::over(child.object, Spinner::default()))
+            .and_then(|child| crate::channel::transfer::noted(Locked::over(child.object, Spinner::default())))
             .map_err(<D::Error as rkyv::rancor::Source>::new)
     }
 }

@@ -148,6 +148,7 @@ impl Region {
         {
             let mut registry = registry;
             region = Arc::new(Self::map_received(memfd, beacon, received)?);
+            registry.announce(region.id, region.files.id());
             region.come_in(seat)?;
             registry.add(region.id, region.files.id(), Arc::downgrade(&region));
         }

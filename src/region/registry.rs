@@ -66,7 +66,16 @@ impl Registry {
         drop(self);
     }
 
+    /// A region that is about to be joined: `Closing` for all others, until it is [added](Self::add), or dropped because nothing came of
+    /// that. Its drop closes the beacon after the lock is open, and so takes all locks of this process on it along: nobody may have
+    /// taken one by then.
+    pub fn announce(&mut self, id: u64, file: Option<FileId>) {
+        self.0.push(Listed { id, file, region: Weak::new() });
+    }
+
+    /// A region that was joined.
     pub fn add(&mut self, id: u64, file: Option<FileId>, region: Weak<Region>) {
+        self.0.retain(|listed| listed.id != id || listed.region.strong_count() > 0);
         self.0.push(Listed { id, file, region });
     }
 }

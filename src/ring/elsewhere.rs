@@ -103,7 +103,8 @@ impl<M: RingMemory> Ring<M> {
         me: ParticipantId,
         mut receive: impl FnMut() -> Result<Option<T>, E>,
     ) -> Result<Brought<T>, E> {
-        if let Some(message) = receive()? {
+        // With an error a message may be gone as well, and its room is free.
+        if let Some(message) = receive().inspect_err(|_| self.notify_freed())? {
             return Ok(self.brought(message));
         }
         // SeqCst: before the look at the claims.

@@ -396,6 +396,8 @@ impl<M: RingMemory> Ring<M> {
     pub(super) fn came_back(&self) {
         self.bump_epoch();
         self.not_empty().notify(1);
+        // It is room for a put that may drop it.
+        self.not_full().notify(1);
     }
 
     /// After commits without notification: wakes as many producers.

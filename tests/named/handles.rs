@@ -69,3 +69,20 @@ fn a_named_queue_travels_in_a_message_of_its_own_region_alone() {
     drop(queue);
     assert!(!name.exists());
 }
+
+/// One of them may find somebody behind the gate, and begin again: what it has closes then must not take along the lock that another one
+/// got meanwhile, by which all others know that this process lives.
+#[test]
+fn threads_that_open_a_name_at_once_stay_its_users() {
+    let name = Name::new("at-once");
+    let queue = Queue::<u64>::builder().capacity(4).create(&name).unwrap();
+    let (mut gate, mut program) = (Program::start(), Program::start());
+    gate.does(&format!("flicker {}", name.path()));
+    for round in 0..200 {
+        program.does(&format!("together {} 8", &*name));
+        let info = processing::list_named().unwrap().into_iter().find(|info| info.name == *name).unwrap();
+        assert!(info.pids.contains(&program.pid()), "round {round}: it has the queue, and counts as dead");
+        program.does("drop");
+    }
+    drop(queue);
+}

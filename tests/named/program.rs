@@ -182,6 +182,8 @@ fn obey(words: &[&str], queues: &mut Vec<Queue<u64>>) -> String {
         }
         ["descriptors"] => std::fs::read_dir("/proc/self/fd").unwrap().count().to_string(),
         ["lock", path, byte] => lock(path, byte.parse().unwrap()),
+        ["flicker", path] => flicker(path.to_owned()),
+        ["together", name, threads] => done(together(name, threads.parse().unwrap(), queues)),
         ["gc"] => done(gc_named().map(drop)),
         ["listed", name] => {
             let all = list_named().unwrap();
@@ -211,16 +213,48 @@ fn obey(words: &[&str], queues: &mut Vec<Queue<u64>>) -> String {
 /// Takes a record lock on a byte of a file, until this program ends.
 fn lock(path: &str, byte: i64) -> String {
     let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
-    // SAFETY: a plain structure of integers, which the call reads.
-    let taken = unsafe {
-        let mut lock: libc::flock = std::mem::zeroed();
-        (lock.l_type, lock.l_whence) = (libc::F_WRLCK as i16, libc::SEEK_SET as i16);
-        (lock.l_start, lock.l_len) = (byte, 1);
-        libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) == 0
-    };
+    let taken = set_lock(&file, byte, libc::F_WRLCK);
     // Closing it would drop the lock.
     std::mem::forget(file);
     if taken { "ok".into() } else { "taken".into() }
+}
+
+fn set_lock(file: &std::fs::File, byte: i64, kind: i32) -> bool {
+    // SAFETY: a plain structure of integers, which the call reads.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        (lock.l_type, lock.l_whence) = (kind as i16, libc::SEEK_SET as i16);
+        (lock.l_start, lock.l_len) = (byte, 1);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) == 0
+    }
+}
+
+/// Is behind the gate of a file half of the time, until this program ends.
+fn flicker(path: String) -> String {
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    std::thread::spawn(move || {
+        loop {
+            for kind in [libc::F_WRLCK, libc::F_UNLCK] {
+                set_lock(&file, 0, kind);
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+    });
+    "ok".into()
+}
+
+/// Opens a name on several threads at once.
+fn together(name: &str, threads: usize, queues: &mut Vec<Queue<u64>>) -> processing::Result<()> {
+    let barrier = std::sync::Barrier::new(threads);
+    let open = || {
+        barrier.wait();
+        Queue::<u64>::builder().open(name)
+    };
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    opened.into_iter().try_for_each(|queue| queue.map(|queue| queues.push(queue)))
 }
 
 /// Comes and goes, and looks whether the name stays what it is while this process has the queue.

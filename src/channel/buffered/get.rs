@@ -10,7 +10,6 @@ use crate::channel::errors::GetError;
 use crate::channel::message::Message;
 use crate::channel::queue::Memory;
 use crate::channel::{codec, parcel};
-use crate::error::{Error, ErrorKind};
 use crate::layout::ParticipantId;
 use crate::layout::object::ObjectId;
 use crate::prim::event_count::WaitEnd;
@@ -131,8 +130,9 @@ impl<T: Message> BufferedQueue<T> {
     /// The value of a claimed message, which is consumed.
     #[inline]
     fn make(&self, taken: Taken<'_, Memory>, ring: &Ring<Memory>) -> Result<T, GetError> {
-        // After the claim, if a panic drops that.
+        // After the claim, if a panic drops that: a parameter would be dropped last.
         let _back = Back(&self.shared);
+        let taken = taken;
         let Some(bytes) = taken.bytes() else {
             return self.make_of_block(taken, ring);
         };
@@ -156,7 +156,7 @@ impl<T: Message> BufferedQueue<T> {
             Err(_) => Err(GetError::TypeMismatch),
         };
         // As above; but where this process is short of something, the message waits for another.
-        if matches!(&answer, Err(GetError::Other(error)) if is_passing(error)) {
+        if matches!(&answer, Err(GetError::Other(error)) if error.is_passing()) {
             drop(held);
             self.shared.not_empty().notify(1);
         } else {
@@ -367,10 +367,4 @@ impl Drop for Back<'_> {
             self.0.not_empty().notify(1);
         }
     }
-}
-
-/// A condition of this process, and not a fault of the message.
-#[cold]
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Limit | ErrorKind::OutOfMemory | ErrorKind::WrongProcess)
 }

@@ -296,6 +296,7 @@ impl<T: Message, D: Fallible<Error: Source> + ?Sized> Deserialize<BufferedQueue<
 {
     fn deserialize(&self, _: &mut D) -> Result<BufferedQueue<T>, D::Error> {
         let child = transfer::import(self.index()).map_err(D::Error::new)?;
-        BufferedQueue::open(child.object, WaitStrategy::default()).map_err(D::Error::new)
+        let made = BufferedQueue::open(child.object, WaitStrategy::default());
+        transfer::noted(made).map_err(D::Error::new)
     }
 }

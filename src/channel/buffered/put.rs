@@ -127,6 +127,9 @@ impl<T: Message> BufferedQueue<T> {
         // For a stopped owner of the lock it waits: there is nothing else to do with the message.
         let locked = self.shared.structure.lock(&Limits::NONE).ok_or_else(super::interrupted)?;
         if locked.is_closed() {
+            drop(locked);
+            // Getters may have met the claim that was just refused, and wait for what becomes of it.
+            self.shared.not_empty().notify(u32::MAX);
             return Err(PutError::Closed);
         }
         let last = locked.last()?;
@@ -168,4 +171,20 @@ impl<T: Message> BufferedQueue<T> {
 fn one_owner() -> Error {
     Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be a message")
         .hint("give it to a process as an argument")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::atomic::Ordering::Acquire;
+
+    #[test]
+    fn a_refused_put_tells_those_that_may_have_met_its_claim() {
+        let q = BufferedQueue::<u64>::builder().segment(2).build().expect("queue");
+        q.put(&1).expect("put");
+        q.close().expect("close");
+        let watch = q.shared.not_empty().watch(|| true).expect("asked to sleep");
+        assert!(q.put(&2).is_err_and(|error| error.is_closed()));
+        assert_ne!(q.shared.structure.body.not_empty.load(Acquire), watch.expected, "nobody told them");
+    }
 }

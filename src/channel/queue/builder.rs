@@ -115,8 +115,9 @@ impl<T: Message> QueueBuilder<T> {
     /// What a put does when there is no room, in all processes: [`put`](Queue::put) in all its forms, batches, and
     /// [`commit`](super::Reservation::commit)s. Default: it waits.
     ///
-    /// With [`WhenFull::Fail`] every form answers `Full` at once, as `try_put` does. With [`WhenFull::DropOldest`] the oldest message that nobody holds is
-    /// taken out and lost (counted in [`QueueStats::dropped`](super::QueueStats::dropped)); where all are in somebody's hands, the put waits as long as it may.
+    /// With [`WhenFull::Fail`] every form answers `Full` at once, as `try_put` does. With [`WhenFull::DropOldest`] the oldest message is
+    /// taken out and lost (counted in [`QueueStats::dropped`](super::QueueStats::dropped)). While somebody is just getting that one, or leases it in its slot,
+    /// no other would make room: nothing is dropped, and the put waits as long as it may.
     /// A process killed while it makes room loses at most the message that it was dropping. It costs nothing while there is room.
     ///
     /// ```

@@ -7,7 +7,6 @@ use crate::channel::domain::deadline_in;
 use crate::channel::errors::GetError;
 use crate::channel::message::Message;
 use crate::channel::{codec, parcel};
-use crate::error::{Error, ErrorKind};
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
 use crate::ring::frozen::{Frozen, FrozenBytes};
@@ -129,7 +128,7 @@ impl<T: Message> Queue<T> {
             Err(_) => Err(GetError::TypeMismatch),
         };
         // As above; but where this process is short of something, the message waits for another.
-        if !matches!(&answer, Err(GetError::Other(error)) if is_passing(error)) {
+        if !matches!(&answer, Err(GetError::Other(error)) if error.is_passing()) {
             held.release();
         }
         answer
@@ -200,10 +199,4 @@ impl<T: Message> Queue<T> {
         }
         if end == WaitEnd::Cancelled { Err(GetError::Cancelled) } else { answer }
     }
-}
-
-/// A condition of this process, and not a fault of the message.
-#[cold]
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Limit | ErrorKind::OutOfMemory | ErrorKind::WrongProcess)
 }

@@ -24,7 +24,8 @@ impl<T: Message> Queue<T> {
     /// # Errors
     ///
     /// Those of [`get`](Self::get), of the first message only. A later one that cannot be made into a value ends the call before it:
-    /// it goes back, marked as redelivered, and the next call meets it first and says what is wrong.
+    /// it goes back, marked as redelivered, and the next call meets it first and says what is wrong. Where the kernel carries the messages it
+    /// cannot go back: it is consumed, and the next get of this process says what was wrong.
     ///
     /// # Panics
     ///

@@ -156,5 +156,5 @@ fn import<T: Message>(index: u32, role: u64) -> Result<(ObjectRef, Queue<T>)> {
         let what = "it is not the half of a queue that the type says";
         return Err(Error::new(ErrorKind::TypeMismatch, format!("object {}", half.id().index), what));
     }
-    Ok((half, Queue::open(queue, WaitStrategy::default())?))
+    Ok((half, transfer::noted(Queue::open(queue, WaitStrategy::default()))?))
 }

@@ -329,6 +329,6 @@ impl<T, S: Fallible<Error: Source> + ?Sized> Serialize<S> for Queue<T> {
 impl<T: Message, D: Fallible<Error: Source> + ?Sized> Deserialize<Queue<T>, D> for ArchivedHandle<Queue<T>> {
     fn deserialize(&self, _: &mut D) -> Result<Queue<T>, D::Error> {
         let child = transfer::import(self.index()).map_err(D::Error::new)?;
-        Queue::open(child.object, WaitStrategy::default()).map_err(D::Error::new)
+        transfer::noted(Queue::open(child.object, WaitStrategy::default())).map_err(D::Error::new)
     }
 }

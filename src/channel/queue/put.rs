@@ -111,20 +111,19 @@ impl<T: Message> Queue<T> {
     ) -> Result<PutClaim<'_, Memory>, PutError> {
         let Shared { ring, domain, when_full, .. } = &*self.shared;
         ring.note_depth(ring.capacity());
-        if *when_full == WhenFull::DropOldest
-            && let Some(claim) = self.claim_by_dropping(me)?
-        {
-            return Ok(claim);
-        }
+        let drops = *when_full == WhenFull::DropOldest;
         let mut answer = Err(PutError::Full);
         let mut full = || {
-            answer = match ring.claim_put(&self.cursor, me) {
-                Ok(claim) => Ok(claim),
-                Err(PutFail::Closed) => Err(PutError::Closed),
-                Err(PutFail::Full) => return true,
+            answer = match self.claim_or_drop(me, drops) {
+                Ok(Some(claim)) => Ok(claim),
+                Ok(None) => return true,
+                Err(error) => Err(error),
             };
             false
         };
+        if drops && !full() {
+            return answer;
+        }
         if limits.is_try() || *when_full == WhenFull::Fail {
             // The slot may be held by the dead: ask once, so that a program of non-blocking calls goes on too.
             if ring.put_blocker(&self.cursor).is_some_and(|owner| domain.meet(owner)) {
@@ -137,5 +136,20 @@ impl<T: Message> Queue<T> {
             full();
         }
         if end == WaitEnd::Cancelled { Err(PutError::Cancelled) } else { answer }
+    }
+    /// A claimed slot, if there is one, or one can be made free by dropping a message where that is allowed.
+    fn claim_or_drop(
+        &self,
+        me: ParticipantId,
+        drops: bool,
+    ) -> Result<Option<PutClaim<'_, Memory>>, PutError> {
+        if drops {
+            return self.claim_by_dropping(me);
+        }
+        match self.shared.ring.claim_put(&self.cursor, me) {
+            Ok(claim) => Ok(Some(claim)),
+            Err(PutFail::Closed) => Err(PutError::Closed),
+            Err(PutFail::Full) => Ok(None),
+        }
     }
 }

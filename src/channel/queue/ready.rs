@@ -14,6 +14,8 @@ use crate::prim::spin::Spinner;
 use crate::prim::watch::Watch;
 #[cfg(feature = "async")]
 use crate::ring::PutFail;
+#[cfg(feature = "async")]
+use crate::ring::policy::WhenFull;
 use crate::ring::{ClientCursor, GetFail, Ring};
 use crate::sync::atomic::AtomicU32;
 use crate::sync::futex::Address;
@@ -60,11 +62,15 @@ fn look_get(ring: &Ring<Memory>, kernel: Option<&Kernel>, cursor: &ClientCursor)
     }
 }
 
-/// What a put would find, the same way.
+/// What a put would find, the same way; what it may drop is room.
 #[cfg(feature = "async")]
 fn look_put(ring: &Ring<Memory>, kernel: Option<&Kernel>, cursor: &ClientCursor) -> Result<(), PutFail> {
-    ring.look_put(cursor)?;
-    if kernel.is_some_and(Kernel::is_full) { Err(PutFail::Full) } else { Ok(()) }
+    let drops = || ring.policy().when_full == WhenFull::DropOldest;
+    match ring.look_put(cursor) {
+        Err(PutFail::Full) if kernel.is_none() && drops() && ring.look_oldest(cursor) => return Ok(()),
+        found => found?,
+    }
+    if kernel.is_some_and(Kernel::is_full) && !drops() { Err(PutFail::Full) } else { Ok(()) }
 }
 
 impl Watched {

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::ring::{Oldest, ParticipantId, PutClaim, PutFail, Taken};
 
 impl<T: Message> Queue<T> {
-    /// A slot that was made free by dropping the oldest message, or more than one if others were faster. `None`: every message is in
-    /// somebody's hands, and there is nothing to drop.
+    /// A slot that was made free by dropping the oldest message, or more than one if others were faster. `None`: the slot that comes next
+    /// is in somebody's hands, and to drop another message would make no room.
     #[cold]
     pub(super) fn claim_by_dropping(
         &self,
@@ -28,7 +28,7 @@ impl<T: Message> Queue<T> {
                     held.map_err(|error| PutError::Other(Error::from(error)))?.release();
                     ring.note_dropped();
                 }
-                Oldest::Buried => {}
+                Oldest::Moved => {}
                 Oldest::Nothing => return Ok(None),
             }
         }

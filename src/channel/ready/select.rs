@@ -202,11 +202,20 @@ impl<'a> Selection<'a> {
     /// Announces a sleeper at each word where none stands yet. False: one of the objects may be ready.
     fn announce(&mut self) -> Result<bool> {
         self.watches.resize(self.objects.len(), None);
-        for (object, watch) in self.objects.iter().zip(&mut self.watches) {
+        for (place, object) in self.objects.iter().enumerate() {
             // A word that nobody changed still says that somebody sleeps.
-            let stands = watch.is_some_and(|watch| !watch.unordered && object.word() == watch.expected);
-            if !stands {
-                *watch = object.watch()?;
+            let standing = |watch: &Watch| !watch.unordered && object.word() == watch.expected;
+            if self.watches.get(place).copied().flatten().is_some_and(|watch| standing(&watch)) {
+                continue;
+            }
+            let watch = object.watch()?;
+            if let Some(new) = watch {
+                // An object that is named twice: this changed the word of its other announcement, and has looked for both.
+                let same = |other: &&mut Watch| other.address == new.address;
+                self.watches.iter_mut().flatten().filter(same).for_each(|other| *other = new);
+            }
+            if let Some(place) = self.watches.get_mut(place) {
+                *place = watch;
             }
             if watch.is_none() {
                 return Ok(false);

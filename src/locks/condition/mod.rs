@@ -24,7 +24,7 @@ use super::{Lock, RLock};
 use crate::arena::ObjectRef;
 use crate::channel::domain::deadline_in;
 use crate::channel::kind;
-use crate::channel::transfer::{Child, Part, export, import};
+use crate::channel::transfer::{Child, Part, export, import, noted};
 use crate::channel::waiters::Waiters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::condition::{Cells, RawCondition};
@@ -436,6 +436,6 @@ impl<D: Fallible<Error: Source> + ?Sized> Deserialize<Condition, D> for Archived
     fn deserialize(&self, _: &mut D) -> Result<Condition, D::Error> {
         let object = |handle: &ArchivedHandle<Condition>| import(handle.index()).map(|child| child.object);
         let opened = object(&self.0).and_then(|own| Condition::open(own, object(&self.1)?));
-        opened.map_err(D::Error::new)
+        noted(opened).map_err(D::Error::new)
     }
 }

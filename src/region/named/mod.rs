@@ -35,6 +35,7 @@
 //! | death behind the gate | the kernel opens it; the unlink has happened or not |
 //! | a child that was given the descriptors, while its creator dies | it enters, too, without asking for company; the name is gone, and so is its seat, or it keeps the name |
 //! | a thread of the same process | record locks do not tell threads apart: all of this happens under the registry's lock |
+//! | two threads of one process that open at once | the file of the one that has to begin again is closed after the registry's lock is open, and takes all locks of the process on it along: until then the file is listed as closing, and no thread takes a lock on it |
 //! | a process that is stopped behind the gate | the others wait for a bounded time and say who it is; who leaves gives up, and the name is STALE until the next look |
 //!
 //! What a process must never do is to close a descriptor of a file on which it holds locks. So a file is opened by name only

@@ -71,6 +71,7 @@ fn open_once(name: &ShmName, fits: &mut dyn FnMut(&Record) -> Result<()>) -> Res
             fits(&record)?;
             let Some(mapped) = map(opened, name, &checked)? else { return Ok(Attempt::Again(None)) };
             region = Arc::new(mapped);
+            registry.announce(region.id(), region.files().id());
             (true, is_the_same(&region)?)
         }
     };

@@ -7,7 +7,7 @@ use super::limits;
 use super::mechanism::{Letter, Mechanism};
 use crate::arena::{Arena, ObjectRef};
 use crate::channel::domain::Domain;
-use crate::channel::errors::PutError;
+use crate::channel::errors::{GetError, PutError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::object::ObjectId;
 use crate::region::Me;
@@ -20,6 +20,8 @@ pub(super) struct Endpoint {
     /// The longest message that is not a parcel.
     pub(super) longest: usize,
     pub(super) capacity: usize,
+    /// What became of a message that a batch took out and could make nothing of: the next get says it.
+    owed: Mutex<Option<GetError>>,
     id: ObjectId,
     me: Me,
     store: Arc<Arena>,
@@ -79,6 +81,7 @@ impl Endpoint {
         let endpoint = Arc::new(Self {
             longest: limits::longest(&mechanism, capacity).map_err(asked)?,
             capacity,
+            owed: Mutex::default(),
             id: object.id(),
             me: store.region().me()?,
             store,
@@ -88,6 +91,18 @@ impl Endpoint {
         open.retain(|known| known.strong_count() > 0);
         open.push(Arc::downgrade(&endpoint));
         Ok(endpoint)
+    }
+
+    /// Keeps the error of a message that is gone, for the next get of this process.
+    #[cold]
+    pub(super) fn owe(&self, error: GetError) {
+        // Of two the first is said.
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Such an error, which is said now.
+    pub(super) fn owed(&self) -> Option<GetError> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The message as it is sent.

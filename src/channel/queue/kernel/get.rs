@@ -38,7 +38,8 @@ impl<T: Message> Queue<T> {
         })
     }
 
-    /// Takes the next message, and what else is there, up to `max`. A later one that cannot be made into a value ends the call.
+    /// Takes the next message, and what else is there, up to `max`. A later one that cannot be made into a value ends the call; it is
+    /// consumed, and the next get says what was wrong with it.
     pub(in crate::channel::queue) fn get_many_from_kernel(
         &self,
         kernel: &Kernel,
@@ -47,12 +48,19 @@ impl<T: Message> Queue<T> {
     ) -> Result<Vec<T>, GetError> {
         let mut values = vec![self.get_from_kernel(kernel, limits)?];
         // A panic must not take along what was taken before.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
+        let end = catch_unwind(AssertUnwindSafe(|| {
             while values.len() < max {
-                let Ok(value) = self.get_from_kernel(kernel, &Limits::TRY) else { break };
-                values.push(value);
+                match self.get_from_kernel(kernel, &Limits::TRY) {
+                    Ok(value) => values.push(value),
+                    // The next call says so.
+                    Err(GetError::Empty | GetError::Closed) => break,
+                    Err(error) => return kernel.endpoint.owe(error),
+                }
             }
         }));
+        if end.is_err() {
+            kernel.endpoint.owe(GetError::Other(panicked()));
+        }
         Ok(values)
     }
 
@@ -80,6 +88,9 @@ impl<T: Message> Queue<T> {
         limits: &Limits<'_>,
         f: impl FnOnce(&[u8]) -> Result<R, GetError>,
     ) -> Result<R, GetError> {
+        if let Some(error) = kernel.endpoint.owed() {
+            return Err(error);
+        }
         // In the destructor of a thread-local value the room may be gone: then it works without.
         let mut room = ROOM.try_with(Cell::take).ok().flatten().unwrap_or_default();
         if room.len() < kernel.endpoint.longest {
@@ -145,6 +156,12 @@ impl<T: Message> Queue<T> {
 /// message is longer.
 fn trimmed<T: Message>(bytes: &[u8]) -> &[u8] {
     if size_of::<T::Archived>() == 0 { &[] } else { bytes }
+}
+
+#[cold]
+fn panicked() -> Error {
+    let what = "the type's own deserialisation of a message in a batch panicked, and the message is consumed";
+    Error::new(ErrorKind::Corrupt, "queue", what)
 }
 
 #[cold]

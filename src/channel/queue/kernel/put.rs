@@ -27,25 +27,30 @@ impl<T> Queue<T> {
         // Made once, before any attempt: nobody waits for our memory.
         let letter = kernel.endpoint.letter(bytes)?;
         let mut answer = Err(PutError::Full);
-        let mut full = || {
-            let send = || kernel.endpoint.mechanism.send(&letter);
+        let drops = *when_full == WhenFull::DropOldest;
+        let mut full = || loop {
+            // Whether it is the kernel that has no room: claims that are in the way go by themselves, and no message for them.
+            let mut refused_by_kernel = false;
+            let send = || {
+                let sent = kernel.endpoint.mechanism.send(&letter);
+                refused_by_kernel = matches!(sent, Ok(false));
+                sent
+            };
             answer = match ring.put_elsewhere(&self.cursor, me, kernel.hands_on(), send) {
                 Ok(Sent::Done) => Ok(()),
                 Ok(Sent::Closed) => Err(PutError::Closed),
+                Ok(Sent::Full) if drops && refused_by_kernel => match self.drop_oldest(kernel) {
+                    Ok(true) => continue,
+                    Ok(false) => return true,
+                    Err(error) => Err(error),
+                },
                 Ok(Sent::Full) => return true,
                 Err(cause) => Err(refused(cause)),
             };
-            false
+            return false;
         };
         if !full() {
             return answer;
-        }
-        if *when_full == WhenFull::DropOldest {
-            while self.drop_oldest(kernel)? {
-                if !full() {
-                    return answer;
-                }
-            }
         }
         if limits.is_try() || *when_full == WhenFull::Fail {
             // A claim of the dead may be in the way: ask once.
