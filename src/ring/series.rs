@@ -101,6 +101,12 @@ impl<M: RingMemory> View<M> {
             Known::Drained => false,
         }
     }
+
+    /// A message can be taken there. Takes none.
+    #[cold]
+    pub fn has_some(&self) -> bool {
+        self.may_hold() && self.ring.look_get(&self.cursor).is_ok()
+    }
 }
 
 /// Claims the next message for `me`: of the oldest segment that has one. Never waits.
