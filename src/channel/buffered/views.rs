@@ -9,7 +9,7 @@ use crate::prim::event_count::EventCount;
 use crate::prim::limits::{Limits, now};
 use crate::prim::watch::Watch;
 use crate::ring::kept::Kept;
-use crate::ring::series::{Known, Look, View, look};
+use crate::ring::series::{Glance, Known, Look, View, glance, look};
 
 /// Segments that a client gets from, the oldest first.
 pub(super) type Views = Vec<View<Memory>>;
@@ -79,11 +79,11 @@ impl Structure {
     pub(super) fn sight(&self, views: &mut Views) -> Sight {
         let limits = briefly();
         loop {
-            if views.iter().any(View::has_some) {
-                return Sight::Something;
-            }
-            // After the look, as in `series::look`: what one that was sealed since holds is found before anything behind it.
-            let past = views.last().is_none_or(|newest| newest.ring.is_closed());
+            let past = match glance(views) {
+                Glance::Something => return Sight::Something,
+                Glance::Nothing => false,
+                Glance::Past => true,
+            };
             match self.go_on(views, past, &limits) {
                 Ok(Step::Next) => {}
                 Ok(Step::End) => return Sight::Nothing,

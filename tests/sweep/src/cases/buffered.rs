@@ -17,7 +17,6 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(shrink(Mixed)),
         Box::new(get_many(Mixed)),
         Box::new(grow(Mixed)),
-        Box::new(shrink(Word)),
         Box::new(grow(Word)),
         Box::new(put(Word)),
         Box::new(get(Word)),
