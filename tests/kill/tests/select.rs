@@ -1,6 +1,7 @@
 //! Killed in `select`, and in a `put` for which a `select` sleeps.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use processing::testing::Ticket;
 use processing::{
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     suite.run(select_beside_a_getter());
     suite.run(select_over_both());
     suite.run(put_for_a_selector());
+    suite.run(select_at_a_buffered_queue());
     suite.run(put_that_grows_for_a_selector());
     suite.run(close_for_a_selector());
     suite.finish()
@@ -180,7 +182,7 @@ fn put_for_a_selector() -> Case<Watched, (Queue<u64>,)> {
                 queue.put_timeout(&Word.make(&arena, 8)?, BOUND).map_err(words("put"))?;
             }
             let mut all = vec![getter.end(board)?];
-            while let Some((id, _)) = take(&queue, Word, false, std::time::Duration::ZERO)? {
+            while let Some((id, _)) = take(&queue, Word, false, Duration::ZERO)? {
                 all.push(id);
             }
             let whole = if published { all == [7] } else { matches!(*all, [8] | [7, 8]) };
@@ -196,6 +198,9 @@ fn put_for_a_selector() -> Case<Watched, (Queue<u64>,)> {
 /// The survivor's side of a buffered queue at which another waits in `select`, and then gets.
 type Selecting = (BufferedQueue<u64>, Getter<BufferedQueue<u64>>, Arena);
 
+/// The same, with the getter once it was started.
+type Selected = (BufferedQueue<u64>, Option<Getter<BufferedQueue<u64>>>, Arena);
+
 const SEGMENT: usize = 2;
 
 fn with_selector(world: &World, board: Board) -> Outcome<(Selecting, (BufferedQueue<u64>,))> {
@@ -204,6 +209,59 @@ fn with_selector(world: &World, board: Board) -> Outcome<(Selecting, (BufferedQu
     let getter = Getter::start(&queue, board, true)?;
     let theirs = queue.clone();
     Ok(((queue, getter, world.arena.clone()), (theirs,)))
+}
+
+/// The victim looks at a queue whose first segments others drain, goes from one to the next, and sleeps; behind it another sleeps in `get`.
+/// Three messages come, of which the victim takes none.
+fn select_at_a_buffered_queue() -> Case<Selected, (BufferedQueue<u64>,)> {
+    let board = Board::new();
+    case(
+        "buffered.select",
+        |world: &World| {
+            let builder =
+                BufferedQueue::builder().segment(SEGMENT).arena(&world.arena).wait(WaitStrategy::Block);
+            let queue: BufferedQueue<u64> = builder.build().map_err(words("queue"))?;
+            let theirs = queue.clone();
+            Ok(((queue, None, world.arena.clone()), (theirs,)))
+        },
+        |(queue,), trigger, world| {
+            let arena = processing::testing::arena_here(&world.arena).expect("attached");
+            // Knows the first segment of three, which are drained by then.
+            for id in 1..=5 {
+                queue.put(&Word.make(&arena, id).expect("message")).expect("put");
+            }
+            assert!(!select([&queue], Duration::ZERO).expect("select").is_empty());
+            let beside = queue.clone();
+            while beside.try_get().is_ok() {}
+            drop(beside);
+            trigger.pull();
+            let ready = select([&queue], BOUND).expect("select");
+            trigger.release();
+            assert!(ready.contains(0));
+        },
+        move |(queue, getter, arena): Selected, seen| {
+            let mut all = vec![getter.ok_or("it was not started")?.end(board)?];
+            while let Some((id, _)) = take(&queue, Word, seen.k % 4 < 2, Duration::ZERO)? {
+                all.push(id);
+            }
+            if all != [7, 8, 9] {
+                return Err(format!("7, 8 and 9 were put, and {all:?} came out"));
+            }
+            still_grows(&queue, Word, &arena, SEGMENT)?;
+            Ok(None)
+        },
+    )
+    .during(move |(queue, getter, arena), victim| {
+        victim.settle()?;
+        *getter = Some(Getter::start(queue, board, false)?);
+        let mut messages = Vec::new();
+        for id in [7, 8, 9] {
+            messages.push(Word.make(arena, id)?);
+        }
+        queue.put_many(&messages).map_err(words("put_many"))
+    })
+    .wavers()
+    .never_stops()
 }
 
 /// The victim puts more messages than a segment holds, for which another sleeps in `select`; it is told when the last is there.
@@ -226,7 +284,7 @@ fn put_that_grows_for_a_selector() -> Case<Selecting, (BufferedQueue<u64>,)> {
                 queue.put(&Word.make(&arena, 10)?).map_err(words("put"))?;
             }
             let mut all = vec![getter.end(board)?];
-            while let Some((id, _)) = take(&queue, Word, false, std::time::Duration::ZERO)? {
+            while let Some((id, _)) = take(&queue, Word, false, Duration::ZERO)? {
                 all.push(id);
             }
             let whole = if published { [7, 8, 9].starts_with(&all) } else { matches!(*all, [10] | [7, 10]) };
