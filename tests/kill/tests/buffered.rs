@@ -33,7 +33,6 @@ fn main() -> ExitCode {
     suite.run(shrink_in_the_middle());
     suite.run(shrink_all());
     suite.run(get_many(Word));
-    suite.run(get_many(Bytes(16)));
     suite.run(get_many(Bytes(5 << 10)));
     suite.run(put_many());
     suite.run(last_handle());
