@@ -135,7 +135,10 @@ mod locks;
 mod process;
 
 #[cfg(all(not(loom), feature = "async"))]
-pub use channel::queue::{QueueSink, QueueStream};
+pub use channel::{
+    buffered::BufferedStream,
+    queue::{QueueSink, QueueStream},
+};
 #[cfg(not(loom))]
 pub use channel::{
     buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use processing::{Connection, Error, ErrorKind, GetError, Process, PutError, Queue, pipe};
+use processing::{Backend, Connection, Error, ErrorKind, GetError, Process, PutError, Queue, pipe};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -395,5 +395,132 @@ fn objects_go_with_their_handles() {
         drop((q, a, b, stream));
         let report = arena.fsck().expect("fsck");
         assert!(report.is_clean() && report.objects == 0, "{report:?}");
+    }
+}
+
+/// A queue of each mechanism of the kernel: packets, sockets, a message queue.
+fn of_the_kernel<T: processing::Message>(capacity: usize) -> Vec<Queue<T>> {
+    let build = |backend, longest| {
+        let builder = Queue::builder().capacity(capacity).backend(backend).max_message(longest);
+        builder.build().expect("queue")
+    };
+    vec![build(Backend::Pipe, 1000), build(Backend::Pipe, 10_000), build(Backend::PosixMq, 1000)]
+}
+
+fn put_texts(q: Queue<String>, messages: u64) {
+    for n in 0..messages {
+        q.put(&n.to_string()).expect("put");
+        if n % 7 == 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn get_texts(q: Queue<String>, messages: u64, sum: Queue<u64>) {
+    let all = (0..messages).map(|_| q.get().expect("get").parse::<u64>().expect("a number")).sum();
+    sum.put(&all).expect("put");
+}
+
+/// Tasks get what another process puts into a queue of the kernel, and put what another one gets; each message once.
+#[test]
+fn tasks_use_queues_of_the_kernel() {
+    const MESSAGES: u64 = 300;
+    for (from, to) in of_the_kernel::<String>(2).into_iter().zip(of_the_kernel::<String>(2)) {
+        let sum = Queue::<u64>::new(1).expect("queue");
+        let producer = Process::new(put_texts, (from.clone(), MESSAGES)).start().expect("start");
+        let consumer = Process::new(get_texts, (to.clone(), MESSAGES, sum.clone())).start().expect("start");
+        threads().block_on(async {
+            let tasks: Vec<_> = (0..5)
+                .map(|task| {
+                    let (from, to) = (from.clone(), to.clone());
+                    tokio::spawn(async move {
+                        let mut got = Vec::new();
+                        for n in 0..MESSAGES / 5 {
+                            let text = if (task + n) % 3 == 0 {
+                                from.get_ref_async().await.expect("lease").as_str().to_owned()
+                            } else {
+                                from.get_async().await.expect("get")
+                            };
+                            to.put_async(&text).await.expect("put");
+                            got.push(text.parse::<u64>().expect("a number"));
+                        }
+                        got
+                    })
+                })
+                .collect();
+            let mut all = BTreeSet::new();
+            for task in tasks {
+                for n in soon(task).await.expect("task") {
+                    assert!(all.insert(n), "{n} came twice");
+                }
+            }
+            assert_eq!(all, (0..MESSAGES).collect());
+            assert_eq!(soon(sum.get_async()).await.expect("sum"), (0..MESSAGES).sum::<u64>());
+        });
+        assert!(producer.join().expect("join").success());
+        assert!(consumer.join().expect("join").success());
+    }
+}
+
+/// Waits at a queue of the kernel end with it; what gives up has neither put nor taken anything.
+#[test]
+fn waits_at_queues_of_the_kernel_end() {
+    for (empty, full) in of_the_kernel::<u64>(1).into_iter().zip(of_the_kernel::<u64>(1)) {
+        one_thread().block_on(async {
+            // As many as it takes: sockets count bytes.
+            let mut last = 0;
+            while full.try_put(&last).is_ok() {
+                last += 1;
+            }
+            let mut given_up = Box::pin(full.put_async(&u64::MAX));
+            starts_to_wait(given_up.as_mut()).await;
+            drop(given_up);
+            let mut late = Box::pin(full.put_async(&last));
+            starts_to_wait(late.as_mut()).await;
+            for n in 0..last {
+                assert_eq!(soon(full.get_async()).await.expect("get"), n);
+            }
+            soon(late).await.expect("there is room");
+            assert_eq!(soon(full.get_async()).await.expect("get"), last);
+            assert!(full.try_get().is_err_and(|error| error.is_empty()), "nothing that was given up");
+            let mut get = Box::pin(empty.get_async());
+            starts_to_wait(get.as_mut()).await;
+            drop(get);
+            let (mut get, mut lease) = (pin!(empty.get_async()), pin!(empty.get_ref_async()));
+            starts_to_wait(get.as_mut()).await;
+            starts_to_wait(lease.as_mut()).await;
+            empty.close().expect("close");
+            assert!(matches!(soon(get).await, Err(GetError::Closed)));
+            assert!(matches!(soon(lease).await.map(drop), Err(GetError::Closed)));
+            assert!(matches!(soon(empty.put_async(&1)).await, Err(PutError::Closed)));
+        });
+    }
+}
+
+/// A stream and a sink of each mechanism of the kernel, between processes.
+#[test]
+fn streams_and_sinks_of_the_kernel() {
+    const MESSAGES: u64 = 200;
+    for (from, to) in of_the_kernel::<String>(2).into_iter().zip(of_the_kernel::<String>(2)) {
+        let sum = Queue::<u64>::new(1).expect("queue");
+        let producer = Process::new(put_texts, (from.clone(), MESSAGES)).start().expect("start");
+        let consumer = Process::new(get_texts, (to.clone(), MESSAGES, sum.clone())).start().expect("start");
+        one_thread().block_on(async {
+            let (mut stream, mut sink) = (from.stream(), to.sink());
+            for n in 0..MESSAGES {
+                let text = soon(stream.next()).await.expect("not the end").expect("message");
+                assert_eq!(text, n.to_string(), "one producer's messages in order");
+                soon(sink.send(text)).await.expect("sent");
+            }
+            from.close().expect("close");
+            assert!(soon(stream.next()).await.is_none());
+            assert_eq!(soon(sum.get_async()).await.expect("sum"), (0..MESSAGES).sum::<u64>());
+            to.close().expect("close");
+            sink.feed("x".into()).await.expect("held");
+            assert!(matches!(sink.flush().await, Err(PutError::Closed)));
+            assert_eq!(sink.take().as_deref(), Some("x"));
+        });
+        assert!(producer.join().expect("join").success());
+        assert!(consumer.join().expect("join").success());
     }
 }

@@ -6,10 +6,12 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::AtomicUsize;
+use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread;
 use processing::layout::object::ObjectId;
 use processing::layout::ring::{Control, Geometry, Hint};
-use processing::ring::series::{Known, Look, View, look};
+use processing::ring::series::{Glance, Known, Look, View, glance, look};
 use processing::ring::{ClientCursor, PutFail, Ring, RingMemory, Taken};
 use processing::sync::atomic::AtomicU64;
 
@@ -137,6 +139,17 @@ fn get(views: &[View<Memory>], known: &mut usize, me: u16) -> Option<u64> {
     }
 }
 
+/// Whether a client sees a message, as it goes from segment to segment without taking any.
+fn sees(views: &[View<Memory>], known: &mut usize) -> bool {
+    loop {
+        match glance(&views[..*known]) {
+            Glance::Something => return true,
+            Glance::Past if *known < views.len() => *known += 1,
+            Glance::Past | Glance::Nothing => return false,
+        }
+    }
+}
+
 fn check(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
@@ -235,5 +248,31 @@ fn what_is_given_back_to_a_segment_that_was_passed_is_found() {
         }
         got.sort_unstable();
         assert_eq!(got, [1, 2]);
+    });
+}
+
+/// Who sleeps elsewhere looks so, after it has announced itself: what was put before must be seen, in whatever segment.
+#[test]
+fn a_look_that_takes_nothing_sees_what_was_put_before_it() {
+    check(3, || {
+        let queue = two(2, 2);
+        let put = Arc::new(AtomicUsize::new(0));
+        let (producer, told) = (queue.clone(), put.clone());
+        let producer = thread::spawn(move || {
+            producer.put(&Default::default(), 1, 1);
+            told.store(1, Release);
+        });
+        let sealer = queue.clone();
+        let sealer = thread::spawn(move || sealer.0[0].seal());
+        let (views, mut known) = (queue.views(), 1);
+        for _ in 0..2 {
+            let there = put.load(Acquire) == 1;
+            assert!(sees(&views, &mut known) || !there, "a message that was put is not seen");
+        }
+        producer.join().unwrap();
+        sealer.join().unwrap();
+        assert!(sees(&views, &mut known), "nobody took it");
+        assert_eq!(get(&views, &mut known, 3), Some(1));
+        assert!(!sees(&views, &mut known), "it was the only one");
     });
 }

@@ -167,6 +167,15 @@ fn another_version_another_layout_and_unknown_features_are_named() {
     assert!(!name.exists());
 }
 
+/// A path that the library does not know of. Removed with the value, if something is there still.
+struct Hidden(String);
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 #[test]
 fn every_truncation_is_an_error() {
     let name = Name::new("short");
@@ -176,13 +185,13 @@ fn every_truncation_is_an_error() {
     for cut in [1, 7, 8, 111, 112, 191, 500, 4095, 4096, 5000, 1 << 20, len - 1] {
         let name = Name::new("cut");
         // Under a name that nobody clears away, until it is in use as far as anybody can tell.
-        let hidden = name.path().replace("/processing-", "/hidden-");
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden).unwrap();
+        let hidden = Hidden(name.path().replace("/processing-", "/hidden-"));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden.0).unwrap();
         file.write_all_at(bytes, 0).unwrap();
         file.set_len(cut).unwrap();
         let mut user = Program::start();
-        user.does(&format!("lock {hidden} 5"));
-        fs::rename(&hidden, name.path()).unwrap();
+        user.does(&format!("lock {} 5", hidden.0));
+        fs::rename(&hidden.0, name.path()).unwrap();
         let text = if cut < 112 { "not a named region" } else { "size" };
         refused(&name, ErrorKind::InvalidRegion, &[text]);
     }

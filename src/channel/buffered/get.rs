@@ -1,7 +1,7 @@
 //! Getting.
 
+use std::mem;
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use super::{BufferedLease, BufferedQueue, Client, Lent, Shared};
@@ -11,13 +11,12 @@ use crate::channel::message::Message;
 use crate::channel::queue::Memory;
 use crate::channel::{codec, parcel};
 use crate::layout::ParticipantId;
-use crate::layout::object::ObjectId;
 use crate::prim::event_count::WaitEnd;
 use crate::prim::limits::Limits;
 use crate::ring::frozen::{Frozen, FrozenBytes};
 use crate::ring::held::Held;
 use crate::ring::kept::{Kept, Leased};
-use crate::ring::series::{Known, Look, View, look};
+use crate::ring::series::View;
 use crate::ring::{Ring, Taken};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::sync::fence;
@@ -111,13 +110,22 @@ impl<T: Message> BufferedQueue<T> {
     fn get_within(&self, limits: &Limits<'_>) -> Result<T, GetError> {
         let me = self.me()?;
         let mut client = self.clients.take();
-        let answer = if let Some((view, taken)) = newest(&client.get, me) {
-            self.make(taken, &view.ring)
-        } else {
-            self.get_slow(&mut client, me, limits)
-        };
+        let answer = self.get_one(&mut client, me, limits);
         self.clients.give(client);
         answer
+    }
+
+    #[inline(always)]
+    pub(super) fn get_one(
+        &self,
+        client: &mut Client,
+        me: ParticipantId,
+        limits: &Limits<'_>,
+    ) -> Result<T, GetError> {
+        if let Some((view, taken)) = newest(&client.get, me) {
+            return self.make(taken, &view.ring);
+        }
+        self.get_slow(client, me, limits)
     }
 
     #[cold]
@@ -130,11 +138,10 @@ impl<T: Message> BufferedQueue<T> {
     /// The value of a claimed message, which is consumed.
     #[inline]
     fn make(&self, taken: Taken<'_, Memory>, ring: &Ring<Memory>) -> Result<T, GetError> {
-        // After the claim, if a panic drops that: a parameter would be dropped last.
-        let _back = Back(&self.shared);
-        let taken = taken;
+        // The guard first: it tells others when the claim is back.
+        let (back, taken) = (Back(&self.shared), taken);
         let Some(bytes) = taken.bytes() else {
-            return self.make_of_block(taken, ring);
+            return self.make_of_block(taken, ring, back);
         };
         // A panic in here drops the claim: the message goes back. With an error it is consumed: it would be one for all.
         let answer = match codec::view::<T>(bytes) {
@@ -142,12 +149,17 @@ impl<T: Message> BufferedQueue<T> {
             Err(_) => Err(GetError::TypeMismatch),
         };
         taken.store_commit();
-        self.shared.after_commit(ring);
+        back.committed(ring);
         answer
     }
 
     /// Of a message in a block, perhaps with handles.
-    fn make_of_block(&self, taken: Taken<'_, Memory>, ring: &Ring<Memory>) -> Result<T, GetError> {
+    fn make_of_block(
+        &self,
+        taken: Taken<'_, Memory>,
+        ring: &Ring<Memory>,
+        back: Back<'_>,
+    ) -> Result<T, GetError> {
         let domain = &self.shared.structure.domain;
         let store = domain.store();
         let held = Held::new(taken, |reference| store.block(reference))?;
@@ -156,12 +168,9 @@ impl<T: Message> BufferedQueue<T> {
             Err(_) => Err(GetError::TypeMismatch),
         };
         // As above; but where this process is short of something, the message waits for another.
-        if matches!(&answer, Err(GetError::Other(error)) if error.is_passing()) {
-            drop(held);
-            self.shared.not_empty().notify(1);
-        } else {
+        if !matches!(&answer, Err(GetError::Other(error)) if error.is_passing()) {
             held.release_quietly();
-            self.shared.after_commit(ring);
+            back.committed(ring);
         }
         answer
     }
@@ -197,9 +206,21 @@ impl<T: Message> BufferedQueue<T> {
         me: ParticipantId,
         limits: &Limits<'_>,
     ) -> Result<Kept<Memory>, GetError> {
-        let (shared, domain) = (&*self.shared, &self.shared.structure.domain);
+        let answer = self.find_within(client, me, limits);
+        self.shared.after_get(&answer);
+        answer
+    }
+
+    fn find_within(
+        &self,
+        client: &mut Client,
+        me: ParticipantId,
+        limits: &Limits<'_>,
+    ) -> Result<Kept<Memory>, GetError> {
+        let (shared, structure, domain) =
+            (&*self.shared, &self.shared.structure, &self.shared.structure.domain);
         if limits.is_try() {
-            let answer = shared.search(client, me, limits);
+            let answer = structure.claim(&mut client.get, me, limits);
             if !matches!(answer, Err(GetError::Empty)) {
                 return answer;
             }
@@ -208,11 +229,11 @@ impl<T: Message> BufferedQueue<T> {
             let met = blockers.any(|owner| domain.meet(owner));
             // A lease of the dead blocks nobody: who only ever tries would not hear of it.
             let again = met || domain.look_now_and_then();
-            return if again { shared.search(client, me, limits) } else { answer };
+            return if again { structure.claim(&mut client.get, me, limits) } else { answer };
         }
         let mut answer = Err(GetError::Empty);
         let mut empty = || {
-            answer = shared.search(client, me, limits);
+            answer = structure.claim(&mut client.get, me, limits);
             matches!(answer, Err(GetError::Empty))
         };
         let run = &shared.empty_run;
@@ -257,10 +278,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let leased = std::mem::take(self.leased.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let leased = mem::take(self.leased.get_mut().unwrap_or_else(PoisonError::into_inner));
         if !leased.is_empty() {
             // Messages come back with the last reference to their segments; others may sleep for them.
-            drop(leased);
+            drop((leased, mem::take(&mut self.ready)));
             if self.structure.domain.me().is_ok() {
                 self.not_empty().wake_all();
             }
@@ -269,60 +290,6 @@ impl Drop for Shared {
 }
 
 impl Shared {
-    /// One look at all segments that this client must look at.
-    #[cold]
-    fn search(
-        &self,
-        client: &mut Client,
-        me: ParticipantId,
-        limits: &Limits<'_>,
-    ) -> Result<Kept<Memory>, GetError> {
-        loop {
-            let past = match look(&client.get, me) {
-                Look::Found(index, taken) => {
-                    let ring = client.get.get(index).map(|view| &view.ring);
-                    return ring.and_then(|ring| Kept::new(ring, taken)).ok_or(GetError::Empty);
-                }
-                Look::Empty => false,
-                Look::Past => true,
-            };
-            if !self.tidy(client, past, limits)? {
-                return Err(GetError::Empty);
-            }
-        }
-    }
-
-    /// Nothing can be taken: lets drained segments go, and (`past`) goes to the next one. True: there is one.
-    fn tidy(&self, client: &mut Client, past: bool, limits: &Limits<'_>) -> Result<bool, GetError> {
-        let drained: Vec<ObjectId> =
-            client.get.iter().filter(|view| view.learn() == Known::Drained).map(|view| view.id).collect();
-        if !past && drained.is_empty() {
-            return Ok(false);
-        }
-        let closed = self.is_closed();
-        let Some(locked) = self.structure.lock(limits) else { return Ok(false) };
-        let next = match client.get.last() {
-            _ if !past => None,
-            None => locked.after(0),
-            Some(newest) => locked.after(newest.number),
-        };
-        let next = next.map(|id| locked.view(id)).transpose()?;
-        locked.remove(drained);
-        drop(locked);
-        // Those that are let go of are dropped after the lock.
-        let newest = client.get.len().wrapping_sub(usize::from(next.is_none()));
-        let mut index = 0;
-        client.get.retain(|view| {
-            index += 1;
-            view.known() != Known::Drained || index > newest
-        });
-        let found = next.is_some();
-        client.get.extend(next);
-        // `closed` was read before: then no segment came after the newest one.
-        let over = past && !found && closed && client.get.iter().all(|view| view.known() == Known::Drained);
-        if over { Err(GetError::Closed) } else { Ok(found) }
-    }
-
     /// A message is consumed. Who waits for the end of a closed queue may see it now.
     #[inline]
     pub(super) fn after_commit(&self, ring: &Ring<Memory>) {
@@ -342,7 +309,10 @@ impl Shared {
 
 /// A message of the newest segment that the client knows, if the others (mostly there are none) hold nothing: the fast path.
 #[inline(always)]
-fn newest(views: &[View<Memory>], me: ParticipantId) -> Option<(&View<Memory>, Taken<'_, Memory>)> {
+pub(super) fn newest(
+    views: &[View<Memory>],
+    me: ParticipantId,
+) -> Option<(&View<Memory>, Taken<'_, Memory>)> {
     let (view, older) = views.split_last()?;
     // What comes back to one of those from now on is redelivered, and need not come first.
     if older.iter().any(View::may_hold) {
@@ -357,14 +327,21 @@ fn detach(kept: Kept<Memory>) -> Result<Kept<Memory>, GetError> {
     kept.give(|taken| Kept::new(&ring, taken.detach())).flatten().ok_or(GetError::Empty)
 }
 
-/// A panic gives a message back: somebody else is to know.
-struct Back<'q>(&'q Shared);
+/// Of a claim: if it is not committed it goes back, and then somebody else is to know.
+pub(super) struct Back<'q>(pub(super) &'q Shared);
+
+impl Back<'_> {
+    /// The message is consumed.
+    #[inline(always)]
+    pub(super) fn committed(self, ring: &Ring<Memory>) {
+        self.0.after_commit(ring);
+        mem::forget(self);
+    }
+}
 
 impl Drop for Back<'_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.not_empty().notify(1);
-        }
+        self.0.not_empty().notify(1);
     }
 }

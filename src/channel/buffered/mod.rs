@@ -12,19 +12,27 @@
 //! | the segment is full or sealed: take the lock, go to the last one, or make one | `put.rs`, `structure.rs` |
 //! | get: one claim in the newest segment that this client knows, if nothing can be in others | `get.rs` |
 //! | something may be in others, or nothing is there | [`crate::ring::series::look`] |
-//! | the newest segment is sealed and empty: take the lock, take out what is drained, go to the next one | `get.rs`, `structure.rs` |
+//! | the newest segment is sealed and empty: take the lock, take out what is drained, go to the next one | `views.rs`, `structure.rs` |
 //! | sleeping | by one word of the queue, whatever segment the message is in |
+//! | sleeping elsewhere (`select`, a descriptor, a future) | by the same word; who looks goes from segment to segment, too: `ready.rs` |
 //!
 //! A death in a segment is repaired as in any queue, since the dead one's references lead the reaper there. Then, when all segments are
 //! repaired, all who sleep are woken. Last, by the reaper alone, the lock is handed on (`channel/repair.rs`).
 
+#[cfg(feature = "async")]
+mod asynch;
 mod builder;
 mod get;
+mod get_many;
 mod lease;
 mod put;
 mod put_many;
+mod ready;
 mod stats;
+#[cfg(feature = "async")]
+mod stream;
 mod structure;
+mod views;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -37,8 +45,11 @@ use rkyv::{Archive, Deserialize, Place, Serialize};
 pub use builder::BufferedQueueBuilder;
 pub use lease::BufferedLease;
 pub use stats::BufferedStats;
+#[cfg(feature = "async")]
+pub use stream::BufferedStream;
 
 use self::structure::Structure;
+use self::views::Views;
 use super::codec;
 use super::kind;
 use super::message::Message;
@@ -56,7 +67,6 @@ use crate::ring::Ring;
 use crate::ring::clients::Clients;
 use crate::ring::handle::ArchivedHandle;
 use crate::ring::series::View;
-use crate::sync::atomic::Ordering::SeqCst;
 
 /// A queue between any number of processes and threads whose [`put`](Self::put) never waits for room.
 ///
@@ -78,7 +88,8 @@ use crate::sync::atomic::Ordering::SeqCst;
 ///
 /// - A bound on memory, unless one was set: what is put and not consumed stays.
 /// - All memory at once: a handle that is not used keeps the segments that each thread saw last with it, one for putting and those that
-///   were there for getting, until the thread puts or gets again, or the handle is dropped. The last segment stays.
+///   were there for getting, until the thread puts or gets again, or the handle is dropped; so does the thread behind [`as_fd`](Self::as_fd)
+///   and the futures. The last segment stays.
 /// - More segments than objects in an arena: 65,535 in all. With the default that is 4 GiB, and what is in blocks.
 /// - A process that is *stopped* in the moment in which it makes the queue grow or shrink delays who needs another segment, also
 ///   in `put`; so does one that is stopped while it repairs such a death. Who has room in its segment goes on.
@@ -108,6 +119,8 @@ pub struct BufferedQueue<T> {
 
 /// What all clones of a handle in this process share.
 struct Shared {
+    /// For who waits elsewhere than in a blocking call. First: segments go before what keeps the arena.
+    ready: ready::Readiness,
     structure: Structure,
     max_message: u64,
     /// Plain values of up to so many bytes go straight into their slot: what fits, and is allowed.
@@ -130,17 +143,13 @@ struct Client {
     put: Option<View<Memory>>,
     /// Bytes that it put in blocks since it compared with the limit.
     unchecked: u64,
-    /// The segments it gets from, the oldest first.
-    get: Vec<View<Memory>>,
+    /// The segments it gets from.
+    get: Views,
 }
 
 impl Shared {
     fn not_empty(&self) -> EventCount<'_> {
-        EventCount::new(&self.structure.body.not_empty)
-    }
-
-    fn is_closed(&self) -> bool {
-        self.structure.body.closed.load(SeqCst) != 0
+        self.structure.not_empty()
     }
 }
 
@@ -179,6 +188,7 @@ impl<T: Message> BufferedQueue<T> {
         let room = structure.geometry.room as usize;
         let plain_room = room.min(usize::try_from(max_message).unwrap_or(usize::MAX));
         let shared = Shared {
+            ready: ready::Readiness::default(),
             structure,
             max_message,
             plain_room,
@@ -209,6 +219,12 @@ impl<T> BufferedQueue<T> {
         self.me()?;
         let locked = self.shared.structure.lock(&Limits::NONE).ok_or_else(interrupted)?;
         Ok(f(&locked))
+    }
+
+    /// While nobody else can make it grow or shrink.
+    #[cfg(test)]
+    pub(crate) fn while_locked(&self, f: impl FnOnce()) {
+        self.locked(|_| f()).expect("the lock");
     }
 
     /// Messages that wait to be taken. Stale as soon as it is read: others put and get.
@@ -249,7 +265,7 @@ impl<T> BufferedQueue<T> {
 
     /// Whether somebody closed it.
     pub fn is_closed(&self) -> bool {
-        self.shared.is_closed()
+        self.shared.structure.is_closed()
     }
 
     /// The most bytes that it takes, if there is a limit.

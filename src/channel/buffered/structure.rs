@@ -99,6 +99,18 @@ impl Structure {
         Ok(Self { body, geometry, limit, me: LockWord::owned(me.id, me.incarnation), domain })
     }
 
+    /// The same for another user of this process.
+    pub(super) fn again(&self) -> Result<Self> {
+        let body = Body::of(self.object().clone())?;
+        let (geometry, limit, me) = (self.geometry, self.limit, self.me);
+        Ok(Self { body, geometry, limit, me, domain: self.domain.clone() })
+    }
+
+    /// Somebody closed the queue.
+    pub(super) fn is_closed(&self) -> bool {
+        self.body.closed.load(SeqCst) != 0
+    }
+
     pub(super) fn max_message(&self) -> u64 {
         self.body.max_message.load(Relaxed)
     }
@@ -247,7 +259,7 @@ impl Locked<'_> {
 
     /// Somebody closed the queue.
     pub(super) fn is_closed(&self) -> bool {
-        self.structure.body.closed.load(SeqCst) != 0
+        self.structure.is_closed()
     }
 
     /// The last segment.

@@ -36,6 +36,8 @@ use crate::sys::clock;
 /// - Order or priority, and that each message wakes one process only.
 /// - An event that is set and cleared at once may be missed: what counts is that it is set.
 /// - Of a long message over a connection only the beginning may have come: `recv` then waits for the rest, `try_recv` says `Empty`.
+/// - A buffered queue that another process is making grow or shrink in this moment may hide a message in its next segment: a look that does not wait
+///   then misses it, and one that waits looks again every millisecond.
 ///
 /// Cost: a look at each object; spinning as the first object's [`WaitStrategy`] says; then an announcement at each word and one system
 /// call (`futex_waitv`, Linux 5.16). Where the kernel has none or a sandbox forbids it, and beyond 128 objects, it looks every millisecond

@@ -1,6 +1,6 @@
 //! What `select` can wait for.
 
-/// Something that [`select`](crate::select) waits for: a [`Queue`](crate::Queue) or [`Consumer`](crate::Consumer) is ready when
+/// Something that [`select`](crate::select) waits for: a [`Queue`](crate::Queue), [`Consumer`](crate::Consumer) or [`BufferedQueue`](crate::BufferedQueue) is ready when
 /// there is something to get, or it is closed and drained; a [`Connection`](crate::Connection) or its [`Receiver`](crate::Receiver) when a message has come or begun to come, or the
 /// other end is gone; an [`Event`](crate::Event) while it is set.
 ///

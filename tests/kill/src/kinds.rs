@@ -22,6 +22,9 @@ pub struct Text;
 /// A number and so many bytes.
 #[derive(Clone, Copy)]
 pub struct Bytes(pub usize);
+/// A number and bytes: so few that they go into a slot where the number is even, else a block of them.
+#[derive(Clone, Copy)]
+pub struct Mixed;
 /// A number and a queue that holds it once more.
 #[derive(Clone, Copy)]
 pub struct Handle;
@@ -91,6 +94,25 @@ impl Kind for Bytes {
     }
     fn read(self, (id, bytes): Self::Message) -> Outcome<u64> {
         if bytes == pattern(id, self.0) { Ok(id) } else { Err(format!("message {id} is torn")) }
+    }
+}
+
+impl Kind for Mixed {
+    type Message = (u64, Vec<u8>);
+    fn name(self) -> String {
+        "mixed".into()
+    }
+    fn make(self, _: &Arena, id: u64) -> Outcome<Self::Message> {
+        Ok((id, pattern(id, Self::len(id))))
+    }
+    fn read(self, (id, bytes): Self::Message) -> Outcome<u64> {
+        if bytes == pattern(id, Self::len(id)) { Ok(id) } else { Err(format!("message {id} is torn")) }
+    }
+}
+
+impl Mixed {
+    fn len(id: u64) -> usize {
+        if id.is_multiple_of(2) { 16 } else { 200 }
     }
 }
 

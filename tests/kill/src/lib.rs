@@ -19,6 +19,7 @@
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for this package's tests alone")]
 
 pub mod board;
+pub mod carrier;
 #[cfg(feature = "kill-points")]
 pub mod case;
 pub mod child;
@@ -29,6 +30,8 @@ pub mod round;
 pub mod seen;
 #[cfg(feature = "kill-points")]
 pub mod suite;
+#[cfg(feature = "kill-points")]
+pub mod waiter;
 pub mod world;
 
 /// Why a round failed, in words.

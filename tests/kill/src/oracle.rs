@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use processing::{GetError, PutError, Queue};
+use processing::{BufferedQueue, PutError, Queue};
 
+use crate::carrier::Carrier;
 use crate::kinds::Kind;
 use crate::seen::Seen;
 use crate::{BOUND, Outcome, words};
@@ -12,14 +13,14 @@ use crate::{BOUND, Outcome, words};
 pub type Found = (u64, bool);
 
 /// How long a survivor waits for what the dead had: many times the shortest backstop.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(150);
 
 /// Takes everything there is; each by a lease, or by value (then nobody knows the mark).
 ///
 /// Where nobody has looked for the dead and there are fewer than `expected`, the last look is one that waits: that one
 /// must find what they had.
 pub fn drain<K: Kind>(
-    queue: &Queue<K::Message>,
+    queue: &impl Carrier<K::Message>,
     kind: K,
     seen: &Seen,
     expected: usize,
@@ -41,29 +42,20 @@ pub fn drain<K: Kind>(
 
 /// One message, or none within `timeout`.
 pub fn take<K: Kind>(
-    queue: &Queue<K::Message>,
+    queue: &impl Carrier<K::Message>,
     kind: K,
     by_lease: bool,
     timeout: Duration,
 ) -> Outcome<Option<Found>> {
-    let nothing = |error: GetError, call: &str| {
-        if error.is_empty() || error.is_closed() { Ok(None) } else { Err(format!("{call}: {error}")) }
-    };
-    if by_lease {
-        let lease = if timeout.is_zero() { queue.try_get_ref() } else { queue.get_ref_timeout(timeout) };
-        match lease {
-            Ok(lease) => {
-                let message = lease.to_owned().map_err(words("lease"))?;
-                Ok(Some((kind.read(message)?, lease.redelivered())))
-            }
-            Err(error) => nothing(error, "get_ref"),
-        }
+    let taken = if by_lease {
+        queue.by_lease(timeout)
     } else {
-        let message = if timeout.is_zero() { queue.try_get() } else { queue.get_timeout(timeout) };
-        match message {
-            Ok(message) => Ok(Some((kind.read(message)?, false))),
-            Err(error) => nothing(error, "get"),
-        }
+        queue.by_value(timeout).map(|message| (message, false))
+    };
+    match taken {
+        Ok((message, marked)) => Ok(Some((kind.read(message)?, marked))),
+        Err(error) if error.is_empty() || error.is_closed() => Ok(None),
+        Err(error) => Err(format!("{}: {error}", if by_lease { "get_ref" } else { "get" })),
     }
 }
 
@@ -111,6 +103,37 @@ pub fn still_works<K: Kind>(queue: &Queue<K::Message>, kind: K, arena: &processi
         if found != put {
             return Err(format!("{put:?} was put, {found:?} came out"));
         }
+    }
+    Ok(())
+}
+
+/// Nothing is stuck: the queue, which is empty, grows and shrinks, and gives in order what was put. One segment is left.
+pub fn still_grows<K: Kind>(
+    queue: &BufferedQueue<K::Message>,
+    kind: K,
+    arena: &processing::Arena,
+    segment: usize,
+) -> Outcome<()> {
+    let len = queue.len().map_err(words("len"))?;
+    if len != 0 {
+        return Err(format!("{len} messages are left"));
+    }
+    for lap in 0..2u64 {
+        let put: Vec<u64> = (0..3 * segment as u64 + 1).map(|i| 1_000 + lap * 100 + i).collect();
+        for id in &put {
+            queue.put(&kind.make(arena, *id)?).map_err(words("filling"))?;
+        }
+        let mut found = Vec::new();
+        while let Some((id, _)) = take(queue, kind, lap == 0, Duration::ZERO)? {
+            found.push(id);
+        }
+        if found != put {
+            return Err(format!("{put:?} was put, {found:?} came out"));
+        }
+    }
+    let stats = queue.stats().map_err(words("stats"))?;
+    if stats.segments != 1 || stats.messages != 0 {
+        return Err(format!("empty, and {stats:?}"));
     }
     Ok(())
 }

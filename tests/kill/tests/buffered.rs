@@ -1,18 +1,17 @@
-//! Killed in `put`, `get`, `get_ref`, `close` of a buffered queue, and while it grows, shrinks, and goes.
+//! Killed in `put`, `get`, `get_many`, `get_ref`, `close` of a buffered queue, and while it grows, shrinks, and goes.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use processing::testing::Ticket;
-use processing::{Arena, BufferedQueue, GetError, WaitStrategy};
+use processing::{Arena, BufferedQueue, WaitStrategy};
 use processing_kill_tests::board::Board;
 use processing_kill_tests::case::{Case, FREE, Seen, case};
-use processing_kill_tests::child::{Child, Doing};
 use processing_kill_tests::kinds::{Bytes, Handle, Kind, Word};
-use processing_kill_tests::oracle::{Found, all_but, ids};
+use processing_kill_tests::oracle::{Found, all_but, drain, ids, still_grows, take};
 use processing_kill_tests::suite::Suite;
+use processing_kill_tests::waiter::{CLOSED, Waiter};
 use processing_kill_tests::world::World;
-use processing_kill_tests::{BOUND, Outcome, words};
+use processing_kill_tests::{Outcome, words};
 
 type Buffered<K> = BufferedQueue<<K as Kind>::Message>;
 
@@ -33,6 +32,8 @@ fn main() -> ExitCode {
     suite.run(grow_twice());
     suite.run(shrink_in_the_middle());
     suite.run(shrink_all());
+    suite.run(get_many(Word));
+    suite.run(get_many(Bytes(5 << 10)));
     suite.run(put_many());
     suite.run(last_handle());
     suite.run(close());
@@ -72,70 +73,8 @@ fn here(world: &World) -> Arena {
     processing::testing::arena_here(&world.arena).expect("attached")
 }
 
-/// As the oracle's of a queue.
-fn take<K: Kind>(queue: &Buffered<K>, kind: K, by_lease: bool, timeout: Duration) -> Outcome<Option<Found>> {
-    let nothing = |error: GetError, call: &str| {
-        if error.is_empty() || error.is_closed() { Ok(None) } else { Err(format!("{call}: {error}")) }
-    };
-    if by_lease {
-        let lease = if timeout.is_zero() { queue.try_get_ref() } else { queue.get_ref_timeout(timeout) };
-        match lease {
-            Ok(lease) => {
-                let message = lease.to_owned().map_err(words("lease"))?;
-                Ok(Some((kind.read(message)?, lease.redelivered())))
-            }
-            Err(error) => nothing(error, "get_ref"),
-        }
-    } else {
-        let message = if timeout.is_zero() { queue.try_get() } else { queue.get_timeout(timeout) };
-        match message {
-            Ok(message) => Ok(Some((kind.read(message)?, false))),
-            Err(error) => nothing(error, "get"),
-        }
-    }
-}
-
-/// As the oracle's of a queue.
-fn drain<K: Kind>(queue: &Buffered<K>, kind: K, seen: &Seen, expected: usize) -> Outcome<Vec<Found>> {
-    let by_lease = seen.k % 4 < 2;
-    let mut found = Vec::new();
-    while let Some(one) = take(queue, kind, by_lease, Duration::ZERO)? {
-        found.push(one);
-    }
-    if seen.unswept && !seen.completed {
-        while found.len() < expected
-            && let Some(one) = take(queue, kind, by_lease, Duration::from_millis(300))?
-        {
-            found.push(one);
-        }
-    }
-    Ok(found)
-}
-
-/// Nothing is stuck: it grows and shrinks, and gives in order what was put. One segment is left.
 fn still_works<K: Kind>(queue: &Buffered<K>, kind: K, arena: &Arena) -> Outcome<()> {
-    let len = queue.len().map_err(words("len"))?;
-    if len != 0 {
-        return Err(format!("{len} messages are left"));
-    }
-    for lap in 0..2u64 {
-        let put: Vec<u64> = (0..3 * SEGMENT as u64 + 1).map(|i| 1_000 + lap * 100 + i).collect();
-        for id in &put {
-            queue.put(&kind.make(arena, *id)?).map_err(words("filling"))?;
-        }
-        let mut found = Vec::new();
-        while let Some((id, _)) = take(queue, kind, lap == 0, Duration::ZERO)? {
-            found.push(id);
-        }
-        if found != put {
-            return Err(format!("{put:?} was put, {found:?} came out"));
-        }
-    }
-    let stats = queue.stats().map_err(words("stats"))?;
-    if stats.segments != 1 || stats.messages != 0 {
-        return Err(format!("empty, and {stats:?}"));
-    }
-    Ok(())
+    still_grows(queue, kind, arena, SEGMENT)
 }
 
 /// `before` messages there; the victim puts one more. `named`.
@@ -369,6 +308,40 @@ fn shrink_all() -> Case<Side<Word>, (BufferedQueue<u64>,)> {
     )
 }
 
+/// The victim takes four of five messages by one call, out of two segments, and takes out the first.
+fn get_many<K: Kind>(kind: K) -> Case<Side<K>, (Buffered<K>,)> {
+    case(
+        format!("buffered.get-many.{}", kind.name()),
+        move |world| {
+            let side = side(world, kind, 5)?;
+            let queue = side.queue.clone();
+            Ok((side, (queue,)))
+        },
+        move |(queue,), trigger, _| {
+            trigger.pull();
+            let messages = queue.get_many(4).expect("get_many");
+            trigger.release();
+            let ids: Vec<u64> = messages.into_iter().map(|m| kind.read(m).expect("whole")).collect();
+            trigger.board.set(FREE, u64::from(ids == [1, 2, 3, 4]));
+        },
+        move |side: Side<K>, seen| {
+            let found = drain(&side.queue, kind, &seen, 5)?;
+            if seen.completed && !seen.stopped && seen.board.get(FREE) != 1 {
+                return Err("the victim did not get 1 to 4".into());
+            }
+            let mut all = ids(&found);
+            all.sort_unstable(); // one that was claimed comes late
+            let whole = !all.is_empty() && [1, 2, 3, 4, 5].ends_with(&all);
+            if !whole || found.iter().filter(|(_, marked)| *marked).count() > 1 {
+                return Err(format!("a last part of 1 to 5 should be left, {found:?} came out"));
+            }
+            still_works(&side.queue, kind, &side.arena)?;
+            Ok(Some(all == [5]))
+        },
+    )
+    .least(20)
+}
+
 /// Takes a lease and ends with it, or dies on the way: the message is always there for another.
 fn hold<K: Kind>(kind: K) -> Case<Side<K>, (Buffered<K>,)> {
     case(
@@ -464,49 +437,7 @@ fn last_handle() -> Case<(), (Buffered<Handle>,)> {
     .least(50)
 }
 
-/// A second process that waits in `get` and writes down what it got.
-struct Waiter {
-    ticket: Ticket<(BufferedQueue<u64>,)>,
-    child: Child,
-}
-
-/// What a waiter writes for the end of the queue.
-const CLOSED: u64 = u64::MAX;
-/// And for anything that must not be.
-const WRONG: u64 = u64::MAX - 1;
-/// Where it writes.
-const WAITER: usize = FREE + 8;
-
-impl Waiter {
-    fn start(queue: &BufferedQueue<u64>, board: Board) -> Outcome<Self> {
-        let mut ticket = Ticket::issue((queue.clone(),), "waiter").map_err(words("packing"))?;
-        let child = Child::fork(|| {
-            let (queue,): (BufferedQueue<u64>,) = ticket.board().expect("arguments");
-            let found = match queue.get_timeout(BOUND) {
-                Ok(message) => Word.read(message).unwrap_or(WRONG),
-                Err(error) if error.is_closed() => CLOSED,
-                Err(_) => WRONG,
-            };
-            board.set(WAITER, found);
-        });
-        if child.settle()? == Doing::Ended {
-            return Err("the waiter ended before there was anything".into());
-        }
-        Ok(Self { ticket, child })
-    }
-
-    /// What it got.
-    fn end(mut self, board: Board) -> Outcome<u64> {
-        let end = self.child.wait()?;
-        self.ticket.over();
-        match board.get(WAITER) {
-            0 | WRONG => Err(format!("the waiter got nothing whole, and ended with {end:?}")),
-            found => Ok(found),
-        }
-    }
-}
-
-type Waiting = (BufferedQueue<u64>, Waiter, Arena);
+type Waiting = (BufferedQueue<u64>, Waiter<BufferedQueue<u64>>, Arena);
 
 /// A queue, and a process that waits for its first message.
 fn with_waiter(
@@ -515,7 +446,7 @@ fn with_waiter(
     board: Board,
 ) -> Outcome<(Waiting, (BufferedQueue<u64>,))> {
     let queue = queue_in::<Word>(world, strategy)?;
-    let waiter = Waiter::start(&queue, board)?;
+    let waiter = Waiter::start(&queue, Word, board)?;
     let theirs = queue.clone();
     Ok(((queue, waiter, world.arena.clone()), (theirs,)))
 }
@@ -525,10 +456,7 @@ fn close() -> Case<Waiting, (BufferedQueue<u64>,)> {
     let board = Board::new();
     case(
         "buffered.close",
-        move |world| {
-            board.clear();
-            with_waiter(world, WaitStrategy::Block, board)
-        },
+        move |world| with_waiter(world, WaitStrategy::Block, board),
         |(queue,), trigger, _| {
             trigger.pull();
             queue.close().expect("close");
@@ -539,7 +467,7 @@ fn close() -> Case<Waiting, (BufferedQueue<u64>,)> {
             if !effect {
                 queue.close().map_err(words("close"))?;
             }
-            match waiter.end(board)? {
+            match waiter.end()? {
                 CLOSED => {}
                 other => return Err(format!("the waiter got {other}")),
             }
@@ -557,10 +485,7 @@ fn wake(strategy: WaitStrategy) -> Case<Waiting, (BufferedQueue<u64>,)> {
     let name = format!("buffered.put.wakes-{strategy:?}").to_lowercase();
     case(
         name,
-        move |world| {
-            board.clear();
-            with_waiter(world, strategy, board)
-        },
+        move |world| with_waiter(world, strategy, board),
         |(queue,), trigger, world| {
             let message = Word.make(&here(world), 70).expect("message");
             trigger.pull();
@@ -570,11 +495,11 @@ fn wake(strategy: WaitStrategy) -> Case<Waiting, (BufferedQueue<u64>,)> {
         move |(queue, waiter, arena), seen| {
             // Published: it must be found without another put. Else one follows.
             let published =
-                seen.completed || !queue.is_empty().map_err(words("is_empty"))? || board.get(WAITER) != 0;
+                seen.completed || !queue.is_empty().map_err(words("is_empty"))? || waiter.has_answered();
             if !published {
                 queue.put(&Word.make(&arena, 8)?).map_err(words("put"))?;
             }
-            let mut all = vec![waiter.end(board)?];
+            let mut all = vec![waiter.end()?];
             while let Some((id, _)) = take(&queue, Word, false, Duration::ZERO)? {
                 all.push(id);
             }
@@ -600,10 +525,7 @@ fn get_from_empty() -> Case<Waiting, (BufferedQueue<u64>,)> {
     let board = Board::new();
     case(
         "buffered.get.empty",
-        move |world| {
-            board.clear();
-            with_waiter(world, WaitStrategy::Block, board)
-        },
+        move |world| with_waiter(world, WaitStrategy::Block, board),
         |(queue,), trigger, _| {
             trigger.pull();
             let message = queue.get().expect("get");
@@ -616,7 +538,7 @@ fn get_from_empty() -> Case<Waiting, (BufferedQueue<u64>,)> {
             if victims != 0 {
                 all.push(victims);
             }
-            all.push(waiter.end(board)?);
+            all.push(waiter.end()?);
             let patience = Duration::from_millis(300);
             let wait = if seen.unswept && all.len() < 3 { patience } else { Duration::ZERO };
             while let Some((id, _)) = take(&queue, Word, false, wait)? {

@@ -9,10 +9,11 @@ use processing::testing::{self, Ticket};
 use processing::{Arena, Backend, Queue, QueueBuilder, WaitStrategy};
 use processing_kill_tests::board::Board;
 use processing_kill_tests::case::{Case, FREE, Seen, case};
-use processing_kill_tests::child::{Child, Doing};
+use processing_kill_tests::child::Child;
 use processing_kill_tests::kinds::{Bytes, Kind, Word};
 use processing_kill_tests::oracle::{ids, still_works, take};
 use processing_kill_tests::suite::Suite;
+use processing_kill_tests::waiter::{CLOSED, Waiter};
 use processing_kill_tests::world::World;
 use processing_kill_tests::{BOUND, Outcome, words};
 
@@ -373,51 +374,11 @@ fn taking<K: Kind>(
     })
 }
 
-/// A process that waits in `get`.
-struct Waiter<K: Kind> {
-    ticket: Ticket<(Queue<K::Message>,)>,
-    child: Child,
-}
-
-/// What a waiter writes for the end of the queue, and for anything that must not be.
-const CLOSED: u64 = u64::MAX;
-const WRONG: u64 = u64::MAX - 1;
-const WAITER: usize = FREE + 8;
-
-impl<K: Kind> Waiter<K> {
-    fn start(queue: &Queue<K::Message>, kind: K, board: Board) -> Outcome<Self> {
-        let mut ticket = Ticket::issue((queue.clone(),), "waiter").map_err(words("packing"))?;
-        let child = Child::fork(|| {
-            let (queue,): (Queue<K::Message>,) = ticket.board().expect("arguments");
-            let found = match queue.get_timeout(BOUND) {
-                Ok(message) => kind.read(message).unwrap_or(WRONG),
-                Err(error) if error.is_closed() => CLOSED,
-                Err(_) => WRONG,
-            };
-            board.set(WAITER, found);
-        });
-        if child.settle()? == Doing::Ended {
-            return Err("the waiter ended before there was anything".into());
-        }
-        Ok(Self { ticket, child })
-    }
-
-    fn end(mut self, board: Board) -> Outcome<u64> {
-        let end = self.child.wait()?;
-        self.ticket.over();
-        match board.get(WAITER) {
-            0 | WRONG => Err(format!("the waiter got nothing whole, and ended with {end:?}")),
-            found => Ok(found),
-        }
-    }
-}
-
-type Waiting<K> = (Side<K>, Waiter<K>);
+type Waiting<K> = (Side<K>, Waiter<Queue<<K as Kind>::Message>>);
 /// With what the victim gets.
 type WaitingAnd<K> = (Waiting<K>, (Queue<<K as Kind>::Message>,));
 
 fn with_waiter<K: Kind>(world: &World, kind: K, route: Route, board: Board) -> Outcome<WaitingAnd<K>> {
-    board.clear();
     let arena = world.arena.clone();
     let queue = route.builder(kind, &arena).wait(WaitStrategy::Block).build().map_err(words("queue"))?;
     let waiter = Waiter::start(&queue, kind, board)?;
@@ -439,11 +400,11 @@ fn wake<K: Kind>(kind: K, route: Route) -> Case<Waiting<K>, (Queue<K::Message>,)
         },
         move |(side, waiter), seen| {
             let Side { queue, arena, .. } = side;
-            let published = seen.completed || !queue.is_empty() || board.get(WAITER) != 0;
+            let published = seen.completed || !queue.is_empty() || waiter.has_answered();
             if !published {
                 queue.put_timeout(&kind.make(&arena, 8)?, BOUND).map_err(words("put"))?;
             }
-            let mut all = vec![waiter.end(board)?];
+            let mut all = vec![waiter.end()?];
             all.extend(drain(&queue, kind, &seen)?);
             let effect = all.contains(&7);
             // It may have been taken between the two looks.
@@ -477,7 +438,7 @@ fn close<K: Kind>(kind: K, route: Route) -> Case<Waiting<K>, (Queue<K::Message>,
             if !effect {
                 side.queue.close().map_err(words("close"))?;
             }
-            match waiter.end(board)? {
+            match waiter.end()? {
                 CLOSED => {}
                 other => return Err(format!("the waiter got {other}")),
             }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use std::time::Duration;
 
-use processing::testing::Ticket;
 use processing::{Arena, Queue, WaitStrategy};
+use processing_kill_tests::board::Board;
 use processing_kill_tests::case::{Case, FREE, case};
-use processing_kill_tests::child::{Child, Doing};
+use processing_kill_tests::child::Child;
 use processing_kill_tests::kinds::{Bytes, Handle, Kind, Word};
 use processing_kill_tests::oracle::{all_but, drain, ids, still_works, take};
 use processing_kill_tests::suite::Suite;
+use processing_kill_tests::waiter::{CLOSED, Waiter};
 use processing_kill_tests::world::World;
 use processing_kill_tests::{BOUND, Outcome, words};
 
@@ -145,73 +146,24 @@ fn get<K: Kind>(kind: K) -> Case<Side<K>, (Queue<K::Message>,)> {
     })
 }
 
-/// A second process that waits in `get` and writes down what it got.
-struct Waiter {
-    ticket: Ticket<(Queue<u64>,)>,
-    child: Child,
-}
-
-/// What a waiter writes for the end of the queue.
-const CLOSED: u64 = u64::MAX;
-/// And for anything that must not be.
-const WRONG: u64 = u64::MAX - 1;
-/// Where it writes.
-const WAITER: usize = FREE + 8;
-
-impl Waiter {
-    fn start(queue: &Queue<u64>, board: processing_kill_tests::board::Board) -> Outcome<Self> {
-        let mut ticket = Ticket::issue((queue.clone(),), "waiter").map_err(words("packing"))?;
-        let child = Child::fork(|| {
-            let (queue,): (Queue<u64>,) = ticket.board().expect("arguments");
-            let found = match queue.get_timeout(BOUND) {
-                Ok(message) => Word.read(message).unwrap_or(WRONG),
-                Err(error) if error.is_closed() => CLOSED,
-                Err(_) => WRONG,
-            };
-            board.set(WAITER, found);
-        });
-        if child.settle()? == Doing::Ended {
-            return Err("the waiter ended before there was anything".into());
-        }
-        Ok(Self { ticket, child })
-    }
-
-    /// What it got.
-    fn end(mut self, board: processing_kill_tests::board::Board) -> Outcome<u64> {
-        let end = self.child.wait()?;
-        self.ticket.over();
-        match board.get(WAITER) {
-            0 | WRONG => Err(format!("the waiter got nothing whole, and ended with {end:?}")),
-            found => Ok(found),
-        }
-    }
-}
-
-type Waiting = (Queue<u64>, Waiter, Arena);
+type Waiting = (Queue<u64>, Waiter<Queue<u64>>, Arena);
 
 /// A queue, and a process that waits for its first message.
-fn with_waiter(
-    world: &World,
-    strategy: WaitStrategy,
-    board: processing_kill_tests::board::Board,
-) -> Outcome<(Waiting, (Queue<u64>,))> {
+fn with_waiter(world: &World, strategy: WaitStrategy, board: Board) -> Outcome<(Waiting, (Queue<u64>,))> {
     let arena = world.arena.clone();
     let queue =
         Queue::builder().capacity(CAPACITY).arena(&arena).wait(strategy).build().map_err(words("queue"))?;
-    let waiter = Waiter::start(&queue, board)?;
+    let waiter = Waiter::start(&queue, Word, board)?;
     let theirs = queue.clone();
     Ok(((queue, waiter, arena), (theirs,)))
 }
 
 /// The victim closes a queue at which another sleeps.
 fn close() -> Case<Waiting, (Queue<u64>,)> {
-    let board = processing_kill_tests::board::Board::new();
+    let board = Board::new();
     case(
         "close",
-        move |world| {
-            board.clear();
-            with_waiter(world, WaitStrategy::Block, board)
-        },
+        move |world| with_waiter(world, WaitStrategy::Block, board),
         |(queue,), trigger, _| {
             trigger.pull();
             queue.close().expect("close");
@@ -222,7 +174,7 @@ fn close() -> Case<Waiting, (Queue<u64>,)> {
             if !effect {
                 queue.close().map_err(words("close"))?;
             }
-            match waiter.end(board)? {
+            match waiter.end()? {
                 CLOSED => {}
                 other => return Err(format!("the waiter got {other}")),
             }
@@ -236,14 +188,11 @@ fn close() -> Case<Waiting, (Queue<u64>,)> {
 
 /// The victim puts a message for which another sleeps: it gets it, though the victim may not have woken it.
 fn wake(strategy: WaitStrategy) -> Case<Waiting, (Queue<u64>,)> {
-    let board = processing_kill_tests::board::Board::new();
+    let board = Board::new();
     let name = format!("put.wakes-{strategy:?}").to_lowercase();
     case(
         name,
-        move |world| {
-            board.clear();
-            with_waiter(world, strategy, board)
-        },
+        move |world| with_waiter(world, strategy, board),
         |(queue,), trigger, world| {
             let message = Word.make(&here(world), 7).expect("message");
             trigger.pull();
@@ -252,11 +201,11 @@ fn wake(strategy: WaitStrategy) -> Case<Waiting, (Queue<u64>,)> {
         },
         move |(queue, waiter, arena), seen| {
             // Published: it must be found without another put. Else one follows.
-            let published = seen.completed || !queue.is_empty() || board.get(WAITER) != 0;
+            let published = seen.completed || !queue.is_empty() || waiter.has_answered();
             if !published {
                 queue.put_timeout(&Word.make(&arena, 8)?, BOUND).map_err(words("put"))?;
             }
-            let mut all = vec![waiter.end(board)?];
+            let mut all = vec![waiter.end()?];
             while let Some((id, _)) = take(&queue, Word, false, Duration::ZERO)? {
                 all.push(id);
             }
@@ -316,13 +265,10 @@ fn make_room(side: &mut Side<Word>, victim: &Child) -> Outcome<()> {
 /// Two wait in `get`, the victim and another; one message comes, and goes to the other if the victim dies of it. A
 /// second message follows if the victim was able to take the first.
 fn get_from_empty() -> Case<Waiting, (Queue<u64>,)> {
-    let board = processing_kill_tests::board::Board::new();
+    let board = Board::new();
     case(
         "get.empty",
-        move |world| {
-            board.clear();
-            with_waiter(world, WaitStrategy::Block, board)
-        },
+        move |world| with_waiter(world, WaitStrategy::Block, board),
         |(queue,), trigger, _| {
             trigger.pull();
             let message = queue.get().expect("get");
@@ -336,7 +282,7 @@ fn get_from_empty() -> Case<Waiting, (Queue<u64>,)> {
                 all.push(victims);
             }
             // 1 and 2 were put. What the victim did not take, the waiter gets one of, without any further put.
-            let waiters = waiter.end(board)?;
+            let waiters = waiter.end()?;
             all.push(waiters);
             let wait =
                 if seen.unswept && all.len() < 2 { Duration::from_millis(300) } else { Duration::ZERO };

@@ -16,7 +16,7 @@
 //!
 //! - at each *distinct* state: repaired at once, as by a parent that joins, and by who needs it; the rest taken by leases and by values; and
 //!   with others that go on beside the victim before it dies;
-//! - at each instruction of a call of up to 700, and at 200 of a longer one, whatever the state there;
+//! - at each instruction of a call of up to 700, and at up to 200 of a longer one, whatever the state there;
 //! - of the process that *repairs*, for up to six situations of the victim (states that differ in more than how much of a payload was
 //!   copied), at each state that its repair goes through, also after others have gone past the dead; then the survivor repairs after both.
 //!

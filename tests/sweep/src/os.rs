@@ -45,6 +45,8 @@ pub fn mark(mark: Mark) {
 pub enum Stop {
     /// One more instruction is done.
     Stepped,
+    /// Somebody else has stopped it, or made it go on, as one does with all processes of a machine: it goes on where it stands.
+    Passed,
     At(Mark),
     /// It is no more.
     Exited(c_int),
@@ -69,7 +71,12 @@ impl Tracee {
         };
         let pid = fork(traced).map_err(|error| format!("fork: {error}"))?;
         let mut tracee = Self { pid, over: false, program: program.clone() };
-        match tracee.wait()? {
+        let mut stop = tracee.wait()?;
+        while stop == Stop::Passed {
+            tracee.resume(libc::PTRACE_CONT)?;
+            stop = tracee.wait()?;
+        }
+        match stop {
             Stop::At(Mark::Begin) => {}
             other => return Err(format!("a process that was to begin is {other:?}")),
         }
@@ -95,9 +102,11 @@ impl Tracee {
     pub fn step(&mut self) -> Outcome<Stop> {
         loop {
             self.resume(libc::PTRACE_SINGLESTEP)?;
-            let stop = self.wait()?;
-            if stop != Stop::Stepped || !self.program.is_kernels(self.place()?) {
-                return Ok(stop);
+            match self.wait()? {
+                // No instruction was done.
+                Stop::Passed => {}
+                Stop::Stepped if self.program.is_kernels(self.place()?) => {}
+                stop => return Ok(stop),
             }
         }
     }
@@ -108,7 +117,7 @@ impl Tracee {
             self.resume(libc::PTRACE_CONT)?;
             match self.wait()? {
                 // The trap of a step whose instruction was the mark itself.
-                Stop::Stepped => {}
+                Stop::Stepped | Stop::Passed => {}
                 other => return Ok(other),
             }
         }
@@ -133,6 +142,7 @@ impl Tracee {
         }
         match libc::WSTOPSIG(status) {
             libc::SIGTRAP => Ok(Stop::Stepped),
+            libc::SIGSTOP | libc::SIGCONT => Ok(Stop::Passed),
             signal if signal == Mark::Begin.signal() => Ok(Stop::At(Mark::Begin)),
             signal if signal == Mark::End.signal() => Ok(Stop::At(Mark::End)),
             signal => Err(format!("signal {signal} at {:#x}", self.place()?)),

@@ -131,7 +131,7 @@ impl<'a, S, A: Message> Round<'a, S, A> {
             (case.act)(arguments, &stage, world);
         })?;
         let region = testing::region(&world.arena).map_err(words("region"))?;
-        let watch = Watch::new(region.clone())?;
+        let watch = Watch::new(region.clone(), [std::process::id(), victim.pid(), reaper.pid()])?;
         Ok(Self { case, world, region, board, state, tickets: (ticket, other), victim, reaper, watch })
     }
 

@@ -19,6 +19,8 @@ pub struct Extent {
     pub whole: u64,
     /// Of a longer one, besides each first instruction of a state, at so many.
     pub between: u64,
+    /// And at no more than can be walked to by so many instructions in all.
+    pub between_walk: u64,
     /// Of a reaper's instructions, besides each first of a state, at every so-many-th.
     pub reaper_every: u64,
     /// Situations of the victim in which the reaper is swept, too.
@@ -37,6 +39,7 @@ impl Extent {
     pub const USUAL: Self = Self {
         whole: 700,
         between: 200,
+        between_walk: 300_000,
         reaper_every: 30_000,
         reapers: 6,
         copying: 6_000,
@@ -47,6 +50,7 @@ impl Extent {
     pub const QUICK: Self = Self {
         whole: 0,
         between: 8,
+        between_walk: u64::MAX,
         reaper_every: u64::MAX,
         reapers: 1,
         copying: 8,
@@ -57,6 +61,7 @@ impl Extent {
     pub const FULL: Self = Self {
         whole: u64::MAX,
         between: 0,
+        between_walk: u64::MAX,
         reaper_every: 1_000,
         reapers: usize::MAX,
         copying: usize::MAX,
@@ -280,7 +285,9 @@ impl<'a> Sweep<'a> {
     /// Whatever the state there: each instruction of a short call, a sample of a long one.
     fn kill_between(&mut self, record: &Record) -> Going {
         let each = record.steps <= self.extent.whole;
-        let every = if each { 1 } else { record.steps.div_ceil(self.extent.between) };
+        // They are walked to half of it, on average.
+        let most = self.extent.between.min(2 * (self.extent.between_walk / record.steps.max(1)).max(1));
+        let every = if each { 1 } else { record.steps.div_ceil(most) };
         for (number, step) in (every / 2..record.steps).step_by(every as usize).enumerate() {
             let (leases, at_once) = LOOKS[number % 4];
             // Who needs it may wait for what is not there: a little, but not for each of so many.

@@ -8,24 +8,26 @@ use processing_kill_tests::Outcome;
 
 use crate::image::{Image, PAGE, Page};
 
-/// A word that has another value now: where, and which.
+/// A word that has another value now: where, and which. Threads of the round have the numbers of [`Threads::known`] in it.
 pub type Change = (u64, u64);
 
 /// Looks at a region again and again, and knows its state as one number.
 ///
-/// The number covers every word of every page, but for those that differ from run to run by themselves (the region's
-/// id, pids and identities of processes), and how much memory the file has.
+/// The number covers every word of every page, but for what differs from run to run by itself (the region's
+/// id, pids and identities of processes, numbers of threads in words of locks), and how much memory the file has.
 pub struct Watch {
     image: Image,
+    threads: Threads,
     known: BTreeMap<u64, Box<Page>>,
     blocks: u64,
     sum: u64,
 }
 
 impl Watch {
-    /// Takes a first look.
-    pub fn new(region: Arc<Region>) -> Outcome<Self> {
-        let mut watch = Self { image: Image::new(region), known: BTreeMap::new(), blocks: 0, sum: 0 };
+    /// Takes a first look. `threads`: the round's, each at its place.
+    pub fn new(region: Arc<Region>, threads: [u32; 3]) -> Outcome<Self> {
+        let (image, threads) = (Image::new(region), Threads(threads));
+        let mut watch = Self { image, threads, known: BTreeMap::new(), blocks: 0, sum: 0 };
         watch.look()?;
         Ok(watch)
     }
@@ -49,7 +51,7 @@ impl Watch {
             let known = self.known.entry(offset).or_insert_with(|| Box::new([0; PAGE]));
             if !self.image.is(offset, known) {
                 self.image.copy(offset, &mut now);
-                self.sum ^= compare(offset, known, &now, &mut changes);
+                self.sum ^= compare(&self.threads, offset, known, &now, &mut changes);
                 **known = now;
             }
         }
@@ -57,7 +59,7 @@ impl Watch {
         let gone = if self.known.len() > pages.len() { self.missing(&pages) } else { Vec::new() };
         for offset in gone {
             if let Some(known) = self.known.remove(&offset) {
-                self.sum ^= compare(offset, &known, &[0; PAGE], &mut changes);
+                self.sum ^= compare(&self.threads, offset, &known, &[0; PAGE], &mut changes);
             }
         }
         self.blocks = self.image.blocks()?;
@@ -70,20 +72,43 @@ impl Watch {
 
     /// Makes changes that were seen in another run.
     pub fn replay(&self, changes: &[Change]) {
-        changes.iter().for_each(|(offset, value)| self.image.write(*offset, *value));
+        changes.iter().for_each(|(offset, value)| self.image.write(*offset, self.threads.own(*value)));
+    }
+}
+
+/// The numbers that the kernel gave the round's processes, each of which has one thread. The word of a lock that is held has its owner's in its
+/// high 22 bits (FORMAT.md).
+struct Threads([u32; 3]);
+
+/// What stands for the first of them: beyond the numbers that the kernel gives out.
+const FIRST: u64 = (1 << 22) - 3;
+/// Where they stand in a word.
+const SHIFT: u32 = 42;
+
+impl Threads {
+    /// A word as it is in every run.
+    fn known(&self, word: u64) -> u64 {
+        let place = self.0.iter().position(|thread| word >> SHIFT == u64::from(*thread));
+        place.map_or(word, |place| (FIRST + place as u64) << SHIFT | word & ((1 << SHIFT) - 1))
+    }
+
+    /// It as it is in this run.
+    fn own(&self, word: u64) -> u64 {
+        let place = (word >> SHIFT).checked_sub(FIRST).and_then(|place| self.0.get(place as usize));
+        place.map_or(word, |thread| u64::from(*thread) << SHIFT | word & ((1 << SHIFT) - 1))
     }
 }
 
 /// The difference of the sums of two pages, and the words in which they differ.
-fn compare(page: u64, old: &Page, new: &Page, changes: &mut Vec<Change>) -> u64 {
+fn compare(threads: &Threads, page: u64, old: &Page, new: &Page, changes: &mut Vec<Change>) -> u64 {
     let (old, new) = (old.as_chunks::<8>().0, new.as_chunks::<8>().0);
     let mut difference = 0;
     for (index, (old, new)) in old.iter().zip(new).enumerate() {
         if old == new {
             continue;
         }
-        let (offset, old, new) =
-            (page + 8 * index as u64, u64::from_le_bytes(*old), u64::from_le_bytes(*new));
+        let offset = page + 8 * index as u64;
+        let [old, new] = [old, new].map(|word| threads.known(u64::from_le_bytes(*word)));
         changes.push((offset, new));
         if !varies(offset) {
             difference ^= mix(offset, old) ^ mix(offset, new);
@@ -117,16 +142,30 @@ fn mix(offset: u64, value: u64) -> u64 {
 mod tests {
     use super::*;
 
+    const THREADS: Threads = Threads([70, 71, 72]);
+
+    #[test]
+    fn owners_of_locks_are_the_same_in_every_run() {
+        let other = Threads([90, 91, 92]);
+        let word = |thread: u64| thread << SHIFT | 0xabc;
+        for (here, there) in [(70, 90), (72, 92)] {
+            assert_eq!(THREADS.known(word(here)), other.known(word(there)));
+            assert_eq!(other.own(THREADS.known(word(here))), word(there));
+        }
+        assert_ne!(THREADS.known(word(70)), THREADS.known(word(71)));
+        assert_eq!((THREADS.known(word(90)), THREADS.own(word(90))), (word(90), word(90)));
+    }
+
     #[test]
     fn changed_words_are_named_and_change_the_sum() {
         let (old, mut new) = ([0; PAGE], [0; PAGE]);
         new[16] = 1;
         new[4095] = 2;
         let mut changes = Vec::new();
-        let there = compare(1 << 20, &old, &new, &mut changes);
+        let there = compare(&THREADS, 1 << 20, &old, &new, &mut changes);
         assert_eq!(changes, [((1 << 20) + 16, 1), ((1 << 20) + 4088, 2 << 56)]);
         let mut back = Vec::new();
-        assert_eq!(compare(1 << 20, &new, &old, &mut back), there);
+        assert_eq!(compare(&THREADS, 1 << 20, &new, &old, &mut back), there);
         assert_ne!(there, 0);
         assert_eq!(back.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [0, 0]);
     }
@@ -136,9 +175,9 @@ mod tests {
         let (old, mut new) = ([0; PAGE], [0; PAGE]);
         new[256 + 8] = 1;
         new[256 + 16] = 1;
-        assert_eq!(compare(4096, &old, &new, &mut Vec::new()), 0);
+        assert_eq!(compare(&THREADS, 4096, &old, &new, &mut Vec::new()), 0);
         new[256] = 1;
-        assert_ne!(compare(4096, &old, &new, &mut Vec::new()), 0);
+        assert_ne!(compare(&THREADS, 4096, &old, &new, &mut Vec::new()), 0);
     }
 
     #[test]

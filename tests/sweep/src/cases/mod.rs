@@ -1,9 +1,12 @@
 //! The scenarios. A new one is a [`Case`](crate::case::Case) in the list of its file, or a file of its own in [`all`].
 
+mod batch;
+mod buffered;
 mod close;
 mod get;
 mod lease;
 mod put;
+mod reserve;
 
 use processing::{Arena, Queue};
 use processing_kill_tests::kinds::Kind;
@@ -14,7 +17,9 @@ use crate::round::Scenario;
 
 /// All of them, the longest first.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    [put::all(), lease::all(), get::all(), close::all()].into_iter().flatten().collect()
+    let lists =
+        [put::all(), buffered::all(), lease::all(), batch::all(), reserve::all(), get::all(), close::all()];
+    lists.into_iter().flatten().collect()
 }
 
 /// The survivor's side of a queue.

@@ -74,7 +74,14 @@ fn put_into_full() -> Case<Side<Word>, Victims<Word>> {
     const FULL: u64 = 1;
     case(
         "put.full",
-        |world| sides(world, Word, &[1, 2, 3, 4]),
+        |world| {
+            let (side, theirs) = sides(world, Word, &[1, 2, 3, 4])?;
+            // That it was full once is noted.
+            match side.queue.try_put(&Word.make(&side.arena, 5)?) {
+                Err(PutError::Full) => Ok((side, theirs)),
+                other => Err(format!("it is full, and answers {other:?}")),
+            }
+        },
         |(queue,), stage, world| {
             let message = Word.make(&here(world), 7).expect("message");
             stage.begin();
