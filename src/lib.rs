@@ -139,7 +139,9 @@ pub use channel::queue::{QueueSink, QueueStream};
 #[cfg(not(loom))]
 pub use channel::{
     buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},
-    connection::{Connection, Receiver, Sender, pipe, pipe_in},
+    connection::{
+        Connection, ConnectionBuilder, PipeBackend, PipeCapabilities, Receiver, Sender, pipe, pipe_in,
+    },
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
     many_errors::{PutManyError, SendManyError},
