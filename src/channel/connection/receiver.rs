@@ -1,6 +1,6 @@
 //! The receiving half.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::LONGEST;
 use super::end::End;
 use super::ready::{Announced, SocketSource, Wanted};
 use super::sender::BYTES;
-use super::socket::Missed;
+use super::socket::{Missed, Wired};
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
@@ -37,6 +37,8 @@ pub struct Receiver {
     spinner: Spinner,
     /// Of waits for a message in a socket.
     run: SpinRun,
+    /// A message that came through a socket is being made into a value.
+    making: Cell<bool>,
     presence: Presence,
     end: Arc<End>,
 }
@@ -54,6 +56,24 @@ impl Receiver {
         stream.try_borrow_mut().map_err(|_| self.end.busy_error())
     }
 
+    /// The end's socket, as [`borrow`](Self::borrow) gives the stream.
+    fn through(&self) -> Result<Wired<'_>> {
+        if self.making.get() { Err(self.end.busy_error()) } else { self.end.through() }
+    }
+
+    /// While `f` makes a message into a value, nothing is received.
+    pub(super) fn making<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Made<'a>(&'a Cell<bool>);
+        impl Drop for Made<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        self.making.set(true);
+        let _made = Made(&self.making);
+        f()
+    }
+
     pub(super) fn new(end: Arc<End>) -> Self {
         let index = end.index();
         let stream =
@@ -62,6 +82,7 @@ impl Receiver {
             readable: Readable::default(),
             stream,
             run: SpinRun::default(),
+            making: Cell::new(false),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
             presence: end.presence().clone(),
@@ -99,7 +120,7 @@ impl Receiver {
         }
         match &self.stream {
             Some(stream) => Ok(self.borrow(stream)?.peek() != Ok(Next::Empty)),
-            None => Ok(!self.end.through()?.is_empty()),
+            None => Ok(!self.through()?.is_empty()),
         }
     }
 
@@ -108,7 +129,7 @@ impl Receiver {
         match &self.stream {
             Some(stream) => Ok(self.announce(stream)?.map(|(watch, _)| watch)),
             None => {
-                let wired = self.end.through()?;
+                let wired = self.through()?;
                 Ok(wired.wire.watch_message(|| wired.is_empty()))
             }
         }
@@ -195,7 +216,7 @@ impl Receiver {
     pub fn recv_bytes(&self) -> Result<Vec<u8>> {
         let limits = Limits::NONE;
         self.check()?;
-        let Some(stream) = &self.stream else { return self.bytes_through(self.end.through()?) };
+        let Some(stream) = &self.stream else { return self.bytes_through(self.through()?) };
         let answer =
             self.receive(stream, &limits, |stream, gone| stream.recv_vec(&limits, &self.spinner, gone));
         answer.map(|(_, bytes)| bytes)
@@ -210,7 +231,7 @@ impl Receiver {
         let limits = Limits::NONE;
         self.check()?;
         let Some(stream) = &self.stream else {
-            return self.bytes_into_through(self.end.through()?, buffer);
+            return self.bytes_into_through(self.through()?, buffer);
         };
         let answer = self.receive(stream, &limits, |stream, gone| {
             match stream.recv_into(buffer, &limits, &self.spinner, gone) {
@@ -237,7 +258,7 @@ impl Receiver {
                 self.borrow(stream)?.wait(&limits, &self.spinner, || self.end.peer_is_gone()),
                 Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_))
             ),
-            None => !matches!(self.find(self.end.through()?, &limits), Err(Missed::Late | Missed::Cancelled)),
+            None => !matches!(self.find(self.through()?, &limits), Err(Missed::Late | Missed::Cancelled)),
         };
         if !there {
             self.found_nothing();
@@ -259,7 +280,7 @@ impl Receiver {
         self.check()?;
         let tag = self.tags.tag::<T>();
         let Some(stream) = &self.stream else {
-            return self.value_through(self.end.through()?, tag, limits);
+            return self.value_through(self.through()?, tag, limits);
         };
         let gone = || self.end.peer_is_gone();
         if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {

@@ -78,7 +78,7 @@ impl Receiver {
             wired.take(found, bytes)
         });
         let answer = match taken {
-            Ok(()) => codec::decode_anywhere(room.get(..found.len).unwrap_or_default()),
+            Ok(()) => self.making(|| codec::decode_anywhere(room.get(..found.len).unwrap_or_default())),
             Err(trouble) => Err(self.trouble(trouble)),
         };
         if room.len() <= KEEP {
