@@ -31,9 +31,12 @@ struct Pipe {
     /// What each end has sent.
     kernel: [Mutex<VecDeque<u64>>; 2],
     room: usize,
+    /// Who found nothing lets others go first. (Of the accesses to a word loom remembers the last one, and who closes an end looks at its word
+    /// before it changes it: by itself loom does not come back to a look between the two.)
+    gives_way: bool,
 }
 
-fn pipe(room: usize) -> Arc<Pipe> {
+fn made(room: usize) -> Pipe {
     let body = SocketPipeBody::default();
     for (end, me) in ME.into_iter().enumerate() {
         // Each was taken by its owner.
@@ -45,7 +48,11 @@ fn pipe(room: usize) -> Arc<Pipe> {
             ends.take(1, me);
         }
     }
-    Arc::new(Pipe { body, kernel: Default::default(), room })
+    Pipe { body, kernel: Default::default(), room, gives_way: false }
+}
+
+fn pipe(room: usize) -> Arc<Pipe> {
+    Arc::new(made(room))
 }
 
 impl Pipe {
@@ -71,7 +78,13 @@ impl Pipe {
     /// Looks, and takes what it found.
     fn receive(&self, end: u8) -> Brought<u64> {
         let theirs = &self.kernel[usize::from(1 - end)];
-        let found = self.wire(end).look(|| Ok::<_, Infallible>(theirs.lock().unwrap().front().copied()));
+        let found = self.wire(end).look(|| {
+            let front = theirs.lock().unwrap().front().copied();
+            if self.gives_way && front.is_none() {
+                thread::yield_now();
+            }
+            Ok::<_, Infallible>(front)
+        });
         let found = found.unwrap();
         if let Brought::One(_) = found {
             kill::point();
@@ -194,17 +207,19 @@ fn the_directions_do_not_disturb_each_other() {
 // What was sent before a close is received before the end.
 #[test]
 fn the_end_comes_after_the_last_message() {
-    model(3, || {
-        let pipe = pipe(2);
-        let theirs = pipe.clone();
-        let sender = thread::spawn(move || {
-            assert_eq!(theirs.send(0, 10), Sent::Done);
-            theirs.close(0);
+    for gives_way in [false, true] {
+        model(3, move || {
+            let pipe = Arc::new(Pipe { gives_way, ..made(2) });
+            let theirs = pipe.clone();
+            let sender = thread::spawn(move || {
+                assert_eq!(theirs.send(0, 10), Sent::Done);
+                theirs.close(0);
+            });
+            assert_eq!(pipe.receive_asleep(1), Brought::One(10));
+            assert_eq!(pipe.receive_asleep(1), Brought::Closed);
+            sender.join().unwrap();
         });
-        assert_eq!(pipe.receive_asleep(1), Brought::One(10));
-        assert_eq!(pipe.receive_asleep(1), Brought::Closed);
-        sender.join().unwrap();
-    });
+    }
 }
 
 // Who sleeps for a message, or for room, is told that the other end was closed; so is who sleeps at this end.
