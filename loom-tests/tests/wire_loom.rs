@@ -51,10 +51,6 @@ fn made(room: usize) -> Pipe {
     Pipe { body, kernel: Default::default(), room, gives_way: false }
 }
 
-fn pipe(room: usize) -> Arc<Pipe> {
-    Arc::new(made(room))
-}
-
 impl Pipe {
     fn wire(&self, end: u8) -> Wire<'_> {
         Wire::new(&self.body, end)
@@ -69,6 +65,9 @@ impl Pipe {
                 kernel.push_back(value);
             }
             drop(kernel);
+            if self.gives_way && !fits {
+                thread::yield_now();
+            }
             kill::point();
             Ok::<_, Infallible>(fits)
         };
@@ -163,8 +162,28 @@ fn killed_at(k: u64, call: impl FnOnce()) -> bool {
     }
 }
 
-/// The variable may ask for more preemptions than a model needs, not for fewer.
-fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
+/// Twice: as loom goes by itself, and with those who give way. The variable may ask for more preemptions than a model needs, not for fewer.
+fn model(preemptions: usize, run: impl Fn(Making) + Sync + Send + 'static) {
+    let run = std::sync::Arc::new(run);
+    for gives_way in [false, true] {
+        let run = run.clone();
+        explore(preemptions, move || run(Making { gives_way }));
+    }
+}
+
+/// How the pipes of a run are.
+#[derive(Clone, Copy)]
+struct Making {
+    gives_way: bool,
+}
+
+impl Making {
+    fn pipe(self, room: usize) -> Arc<Pipe> {
+        Arc::new(Pipe { gives_way: self.gives_way, ..made(room) })
+    }
+}
+
+fn explore(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     let bound = std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|text| text.parse().ok());
     builder.preemption_bound = Some(bound.unwrap_or(preemptions).max(preemptions));
@@ -175,8 +194,8 @@ fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
 // A message wakes the receiver, and its room the sender; the end comes after the last.
 #[test]
 fn each_wakes_the_other() {
-    model(3, || {
-        let pipe = pipe(1);
+    model(2, |making| {
+        let pipe = making.pipe(1);
         let theirs = pipe.clone();
         let sender = thread::spawn(move || {
             assert_eq!((theirs.send_asleep(0, 10), theirs.send_asleep(0, 11)), (Sent::Done, Sent::Done));
@@ -191,8 +210,8 @@ fn each_wakes_the_other() {
 // Both directions at once.
 #[test]
 fn the_directions_do_not_disturb_each_other() {
-    model(2, || {
-        let pipe = pipe(1);
+    model(2, |making| {
+        let pipe = making.pipe(1);
         let theirs = pipe.clone();
         let other = thread::spawn(move || {
             assert_eq!(theirs.send_asleep(1, 20), Sent::Done);
@@ -207,27 +226,25 @@ fn the_directions_do_not_disturb_each_other() {
 // What was sent before a close is received before the end.
 #[test]
 fn the_end_comes_after_the_last_message() {
-    for gives_way in [false, true] {
-        model(3, move || {
-            let pipe = Arc::new(Pipe { gives_way, ..made(2) });
-            let theirs = pipe.clone();
-            let sender = thread::spawn(move || {
-                assert_eq!(theirs.send(0, 10), Sent::Done);
-                theirs.close(0);
-            });
-            assert_eq!(pipe.receive_asleep(1), Brought::One(10));
-            assert_eq!(pipe.receive_asleep(1), Brought::Closed);
-            sender.join().unwrap();
+    model(3, |making| {
+        let pipe = making.pipe(2);
+        let theirs = pipe.clone();
+        let sender = thread::spawn(move || {
+            assert_eq!(theirs.send(0, 10), Sent::Done);
+            theirs.close(0);
         });
-    }
+        assert_eq!(pipe.receive_asleep(1), Brought::One(10));
+        assert_eq!(pipe.receive_asleep(1), Brought::Closed);
+        sender.join().unwrap();
+    });
 }
 
 // Who sleeps for a message, or for room, is told that the other end was closed; so is who sleeps at this end.
 #[test]
 fn a_close_wakes_who_sleeps() {
     for closes in [0u8, 1] {
-        model(3, move || {
-            let pipe = pipe(0);
+        model(2, move |making| {
+            let pipe = making.pipe(0);
             let (receives, sends) = (pipe.clone(), pipe.clone());
             let receiver = thread::spawn(move || assert_eq!(receives.receive_asleep(1), Brought::Closed));
             let sender = thread::spawn(move || assert_eq!(sends.send_asleep(1, 1), Sent::Closed));
@@ -242,8 +259,8 @@ fn a_close_wakes_who_sleeps() {
 #[test]
 fn killed_in_a_send() {
     for k in 0..POINTS {
-        model(2, move || {
-            let pipe = pipe(1);
+        model(2, move |making| {
+            let pipe = making.pipe(1);
             let theirs = pipe.clone();
             let sender = thread::spawn(move || {
                 theirs.until(0, k, || {
@@ -262,8 +279,8 @@ fn killed_in_a_send() {
 #[test]
 fn killed_in_a_receive() {
     for k in 0..POINTS {
-        model(2, move || {
-            let pipe = pipe(1);
+        model(2, move |making| {
+            let pipe = making.pipe(1);
             let theirs = pipe.clone();
             let receiver = thread::spawn(move || {
                 theirs.until(1, k, || {
@@ -285,8 +302,8 @@ fn killed_in_a_receive() {
 fn killed_in_a_close_and_in_the_repair() {
     for k in 0..POINTS {
         for j in 0..POINTS {
-            model(1, move || {
-                let pipe = pipe(1);
+            model(1, move |making| {
+                let pipe = making.pipe(1);
                 let theirs = pipe.clone();
                 let closer = thread::spawn(move || {
                     theirs.until_twice(0, k, j, || {
@@ -308,8 +325,8 @@ fn killed_in_a_close_and_in_the_repair() {
 fn killed_in_a_close_while_a_sender_sleeps() {
     for k in 0..POINTS {
         for j in 0..POINTS {
-            model(1, move || {
-                let pipe = pipe(0);
+            model(1, move |making| {
+                let pipe = making.pipe(0);
                 let theirs = pipe.clone();
                 let closer = thread::spawn(move || theirs.until_twice(0, k, j, || theirs.close(0)));
                 assert_eq!(pipe.send_asleep(1, 1), Sent::Closed);
@@ -322,8 +339,8 @@ fn killed_in_a_close_while_a_sender_sleeps() {
 // A helper that judged the dead, and was stopped, may not take the end from the next one with the same number.
 #[test]
 fn a_late_helper_takes_nothing_from_the_next_owner() {
-    model(2, || {
-        let pipe = pipe(1);
+    model(2, |making| {
+        let pipe = making.pipe(1);
         // The number 2 is dead; it was given to another process, to which the end travels.
         let theirs = pipe.clone();
         let helper = thread::spawn(move || Wire::repair(&theirs.body, 2, &|| false));
