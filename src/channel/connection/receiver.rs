@@ -57,7 +57,7 @@ impl Receiver {
     }
 
     /// The end's socket, as [`borrow`](Self::borrow) gives the stream.
-    fn through(&self) -> Result<Wired<'_>> {
+    pub(super) fn through(&self) -> Result<Wired<'_>> {
         if self.making.get() { Err(self.end.busy_error()) } else { self.end.through() }
     }
 
@@ -216,7 +216,7 @@ impl Receiver {
     pub fn recv_bytes(&self) -> Result<Vec<u8>> {
         let limits = Limits::NONE;
         self.check()?;
-        let Some(stream) = &self.stream else { return self.bytes_through(self.through()?) };
+        let Some(stream) = &self.stream else { return self.bytes_through() };
         let answer =
             self.receive(stream, &limits, |stream, gone| stream.recv_vec(&limits, &self.spinner, gone));
         answer.map(|(_, bytes)| bytes)
@@ -231,7 +231,7 @@ impl Receiver {
         let limits = Limits::NONE;
         self.check()?;
         let Some(stream) = &self.stream else {
-            return self.bytes_into_through(self.through()?, buffer);
+            return self.bytes_into_through(buffer);
         };
         let answer = self.receive(stream, &limits, |stream, gone| {
             match stream.recv_into(buffer, &limits, &self.spinner, gone) {
@@ -280,7 +280,7 @@ impl Receiver {
         self.check()?;
         let tag = self.tags.tag::<T>();
         let Some(stream) = &self.stream else {
-            return self.value_through(self.through()?, tag, limits);
+            return self.value_through(tag, limits);
         };
         let gone = || self.end.peer_is_gone();
         if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {

@@ -200,7 +200,7 @@ impl Sender {
     fn bytes(&self, tag: u32, bytes: &[u8], limits: &Limits<'_>) -> Result<()> {
         self.check()?;
         let Some(stream) = &self.stream else {
-            return self.send_through(self.end.through()?, tag, bytes, limits);
+            return self.send_through(tag, bytes, limits);
         };
         let mut stream = stream.try_borrow_mut().map_err(|_| self.end.busy_error())?;
         if limits.is_try() {

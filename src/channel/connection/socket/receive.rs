@@ -64,12 +64,14 @@ impl Receiver {
     }
 
     /// Receives a value.
+    #[cold]
+    #[inline(never)]
     pub(in crate::channel::connection) fn value_through<T: Message>(
         &self,
-        wired: Wired<'_>,
         tag: u32,
         limits: &Limits<'_>,
     ) -> Result<T> {
+        let wired = self.through()?;
         let found = self.expected(wired, tag, std::any::type_name::<T>(), limits)?;
         // In the destructor of a thread-local value the room may be gone: then it works without.
         let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
@@ -88,17 +90,17 @@ impl Receiver {
     }
 
     /// Receives bytes.
-    pub(in crate::channel::connection) fn bytes_through(&self, wired: Wired<'_>) -> Result<Vec<u8>> {
+    #[cold]
+    pub(in crate::channel::connection) fn bytes_through(&self) -> Result<Vec<u8>> {
+        let wired = self.through()?;
         let found = self.expected(wired, BYTES, "bytes", &Limits::NONE)?;
         self.take_vec(wired, found)
     }
 
     /// Receives bytes into `buffer`; if they do not fit, all of them with the error.
-    pub(in crate::channel::connection) fn bytes_into_through(
-        &self,
-        wired: Wired<'_>,
-        buffer: &mut [u8],
-    ) -> Result<usize> {
+    #[cold]
+    pub(in crate::channel::connection) fn bytes_into_through(&self, buffer: &mut [u8]) -> Result<usize> {
+        let wired = self.through()?;
         let found = self.expected(wired, BYTES, "bytes", &Limits::NONE)?;
         let room = buffer.len();
         match buffer.get_mut(..found.len) {

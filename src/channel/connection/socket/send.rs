@@ -12,13 +12,14 @@ use crate::ring::stream::SendEnd;
 impl Sender {
     /// Sends a message; waits for room within the limits.
     #[cold]
+    #[inline(never)]
     pub(in crate::channel::connection) fn send_through(
         &self,
-        wired: Wired<'_>,
         tag: u32,
         bytes: &[u8],
         limits: &Limits<'_>,
     ) -> Result<()> {
+        let wired = self.end.through()?;
         let mut answer = None;
         let mut full = || {
             answer = self.try_through(wired, tag, bytes);
