@@ -142,7 +142,9 @@ pub use channel::{
 #[cfg(not(loom))]
 pub use channel::{
     buffered::{BufferedLease, BufferedQueue, BufferedQueueBuilder, BufferedStats},
-    connection::{Connection, Receiver, Sender, pipe, pipe_in},
+    connection::{
+        Connection, ConnectionBuilder, PipeBackend, PipeCapabilities, Receiver, Sender, pipe, pipe_in,
+    },
     domain::{Arena, ArenaBuilder},
     errors::{GetError, PutError},
     many_errors::{PutManyError, SendManyError},

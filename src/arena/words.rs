@@ -15,6 +15,7 @@ use crate::layout::locked::LockedBody;
 use crate::layout::object::{ArenaControl, ObjectEntry};
 use crate::layout::reference::{ReferenceControl, ReferenceEntry};
 use crate::layout::semaphore::{Lane, SemaphoreBody};
+use crate::layout::socket_pipe::SocketPipeBody;
 use crate::region::Shared;
 
 // SAFETY: repr(C), AtomicU64 only.
@@ -47,3 +48,5 @@ unsafe impl Shared for ConditionCell {}
 unsafe impl Shared for EventBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for BufferedBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for SocketPipeBody {}

@@ -27,6 +27,9 @@ pub(crate) const SOCKET_QUEUE: u32 = 13;
 /// The same over a POSIX message queue.
 pub(crate) const MQ_QUEUE: u32 = 14;
 
+/// A pipe whose messages travel through a pair of sockets: the body is a `layout::socket_pipe`.
+pub(crate) const SOCKET_PIPE: u32 = 15;
+
 /// Whether messages of this kind of queue travel through the kernel.
 pub(crate) const fn is_kernel_queue(kind: u32) -> bool {
     matches!(kind, PIPE_QUEUE | SOCKET_QUEUE | MQ_QUEUE)

@@ -1,6 +1,7 @@
 //! Messages in blocks, with the handles that they carry.
 
 use super::codec;
+use super::connection::PipeBody;
 use super::domain::Domain;
 use super::message::Message;
 use super::queue::Held;
@@ -8,7 +9,6 @@ use super::transfer::{self, Child, Part};
 use crate::arena::{Block, BlockView, ObjectRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ring::blocks;
-use crate::ring::pipe::PipeMemory;
 
 /// A block with the message and a counted reference to each of its handles.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> 
     let me = domain.me()?;
     for child in children {
         if let Part::End(end) = child.part {
-            PipeMemory::of(&child.object)?.send_off(end, me, block.reference())?;
+            PipeBody::of(&child.object)?.ends().send_off(end, me, block.reference())?;
         }
     }
     Ok(block)
@@ -50,7 +50,7 @@ fn with_handles<T>(domain: &Domain, block: &BlockView<'_>, make: impl FnOnce() -
     if block.children() == 0 {
         return make();
     }
-    let whole = |object| Child { object, part: Part::Whole };
+    let whole = |object| Child::whole(object);
     transfer::provide(references(domain, block)?.into_iter().map(whole).collect(), make)
 }
 
@@ -64,9 +64,9 @@ pub(crate) fn children(domain: &Domain, block: &Block<'_>, parts: &[Part]) -> Re
     let mut children = Vec::with_capacity(parts.len());
     for (object, part) in objects.into_iter().zip(parts) {
         if let Part::End(end) = *part {
-            PipeMemory::of(&object)?.take(end, domain.me()?);
+            PipeBody::of(&object)?.ends().take(end, domain.me()?);
         }
-        children.push(Child { object, part: *part });
+        children.push(Child { object, part: *part, socket: None });
     }
     Ok(children)
 }

@@ -8,6 +8,7 @@ use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
 use crate::layout::lock::LockBody;
 use crate::layout::semaphore::{Lane, SemaphoreBody, max_of};
+use crate::layout::socket_pipe::SocketPipeBody;
 use crate::prim::condition::RawCondition;
 use crate::prim::event::RawEvent;
 use crate::prim::event_count::EventCount;
@@ -15,6 +16,7 @@ use crate::prim::lock::RawLock;
 use crate::prim::semaphore::{Lanes, RawSemaphore};
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
+use crate::ring::wire::Wire;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
 use crate::sys::mqueue;
@@ -54,8 +56,11 @@ impl Rings for Rooms {
             }
             kind::PIPE => {
                 if let Ok(pipe) = PipeMemory::attach(object.body(arena.region()), object.body_len()) {
-                    pipe.repair(who, still);
+                    pipe.ends().repair(who, still, |end| pipe.closed(end));
                 }
+            }
+            kind::SOCKET_PIPE if object.body_len() >= size_of::<SocketPipeBody>() as u64 => {
+                Wire::repair(arena.region().at(object.body_offset()), who, still);
             }
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
             kind::CONDITION => {

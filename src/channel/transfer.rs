@@ -5,10 +5,13 @@
 //! where the arena counts them and a reaper finds them.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
+use super::connection::PipeBody;
+use super::kind;
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::pipe::PipeMemory;
+use crate::sys::packet_socket::PacketSocket;
 
 /// Which part of an object a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +44,25 @@ impl Part {
 pub(crate) struct Child {
     pub(crate) object: ObjectRef,
     pub(crate) part: Part,
+    /// What the end of a pipe over sockets has besides; it travels beside the object.
+    pub(crate) socket: Option<Arc<PacketSocket>>,
 }
 
 impl Child {
+    /// The object itself.
+    pub(crate) fn whole(object: ObjectRef) -> Self {
+        Self { object, part: Part::Whole, socket: None }
+    }
+
+    /// Whether a [`socket`](Self::socket) belongs to it.
+    pub(crate) fn needs_socket(&self) -> bool {
+        self.part != Part::Whole && self.object.kind() == kind::SOCKET_PIPE
+    }
+
     /// It arrived, and nothing was made of it. The end of a pipe is this process's all the same: nobody will use it.
     fn not_taken(self) {
         if let Part::End(end) = self.part
-            && let (Ok(me), Ok(pipe)) = (self.object.arena().me(), PipeMemory::of(&self.object))
+            && let (Ok(me), Ok(pipe)) = (self.object.arena().me(), PipeBody::of(&self.object))
         {
             pipe.close(end, me);
         }

@@ -5,7 +5,7 @@ use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECT
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
     block, buffered, chunk, condition, event, header, lock, locked, named, object, participant, pipe,
-    reference, ring, semaphore, stream,
+    reference, ring, semaphore, socket_pipe, stream,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -57,6 +57,7 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, ring::SHAPE);
     hash = mix_all(hash, stream::SHAPE);
     hash = mix_all(hash, pipe::SHAPE);
+    hash = mix_all(hash, socket_pipe::SHAPE);
     hash = mix_all(hash, lock::SHAPE);
     hash = mix_all(hash, locked::SHAPE);
     hash = mix_all(hash, semaphore::SHAPE);

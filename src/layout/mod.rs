@@ -20,6 +20,7 @@ pub mod pipe;
 pub mod reference;
 pub mod ring;
 pub mod semaphore;
+pub mod socket_pipe;
 pub mod stream;
 
 pub use participant::ParticipantId;

@@ -13,13 +13,13 @@ use crate::sync::atomic::AtomicU64;
 /// Lines of each direction: 8 KiB, so that a pipe is a small block.
 pub const PIPE_LINES: u32 = 128;
 
-/// The first lines of a pipe.
+/// The first lines of a pipe, whatever carries its messages.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct PipeHeader {
     /// [`EndWord`] of each end.
     pub ends: [AtomicU64; 2],
-    /// Lines of each direction; written once before anyone else sees the pipe.
+    /// Lines of each direction; written once before anyone else sees the pipe. 0: [`super::socket_pipe`].
     pub lines: AtomicU64,
     /// The block that carries each end, while it is in transit.
     pub carriers: [AtomicU64; 2],
@@ -66,7 +66,7 @@ pub struct EndWord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EndState {
-    /// Never stored: a pipe is made with its ends open.
+    /// Never seen by others: a pipe is shared when its ends are open.
     None = 0,
     Open = 1,
     Transit = 2,

@@ -17,8 +17,8 @@ macro_rules! travels {
             S: rkyv::rancor::Fallible<Error: rkyv::rancor::Source> + ?Sized,
         {
             fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
-                use crate::channel::transfer::{Child, Part, export};
-                let child = Child { object: self.reference().clone(), part: Part::Whole };
+                use crate::channel::transfer::{Child, export};
+                let child = Child::whole(self.reference().clone());
                 export(child).map_err(<S::Error as rkyv::rancor::Source>::new)
             }
         }

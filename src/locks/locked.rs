@@ -405,8 +405,8 @@ where
     S: rkyv::rancor::Fallible<Error: rkyv::rancor::Source> + ?Sized,
 {
     fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
-        use crate::channel::transfer::{Child, Part, export};
-        let child = Child { object: self.core.reference().clone(), part: Part::Whole };
+        use crate::channel::transfer::{Child, export};
+        let child = Child::whole(self.core.reference().clone());
         export(child).map_err(<S::Error as rkyv::rancor::Source>::new)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! bytes:  arenas:u32 { seat:u64, block:u64, flags:u64 } ..  handles:u32 { arena:u32, part:u32 } ..  arguments
-//! fds:    for each arena its file and its beacon, and both ends of its depot if a flag says so
+//! fds:    for each arena its file and its beacon, and both ends of its depot if a flag says so;
+//!         then for each end of a pipe over sockets, in the order of the handles, its socket
 //! ```
 //! The handles themselves travel in one block of each arena, which belongs to the child's seat as soon as it is
 //! handed over: whoever of the two dies, somebody drops the references.
@@ -18,6 +19,7 @@ use crate::channel::parcel;
 use crate::channel::transfer::{self, Child, Part, Scope};
 use crate::region::{self, Region};
 use crate::sys::boot_payload::Descriptor;
+use crate::sys::packet_socket::PacketSocket;
 use crate::{Error, ErrorKind, Result};
 
 pub use crate::sys::boot_payload::BootPayload;
@@ -110,6 +112,8 @@ fn write(arguments: &[u8], children: &[Child], seat: &Seat) -> Result<BootPayloa
         put_u32(&mut payload.bytes, arena);
         put_u32(&mut payload.bytes, child.part.to_tag() as usize);
     }
+    let sockets = children.iter().filter_map(|child| child.socket.clone());
+    payload.fds.extend(sockets.map(|socket| Descriptor::Lent(socket)));
     payload.bytes.extend_from_slice(arguments);
     Ok(payload)
 }
@@ -151,12 +155,12 @@ pub(super) fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Chi
         parts.push((reader.u32()? as usize, Part::from_tag(reader.u32()?)));
     }
     let mut fds = fds.into_iter();
+    let mut next = || {
+        let fd = fds.next().ok_or_else(malformed)?;
+        fd.into_owned().map_err(|cause| Error::os("process", "dup", cause))
+    };
     let mut handles = Vec::new();
     for (i, (seat, block, flags)) in arenas.into_iter().enumerate() {
-        let mut next = || {
-            let fd = fds.next().ok_or_else(malformed)?;
-            fd.into_owned().map_err(|cause| Error::os("arena", "dup", cause))
-        };
         let region = Region::attach(next()?, next()?, region::Seat::from_bits(seat))?;
         if flags & DEPOT != 0 {
             region.take_depot([next()?, next()?]);
@@ -167,7 +171,11 @@ pub(super) fn read(bytes: &[u8], fds: Vec<Descriptor>) -> Result<(&[u8], Vec<Chi
     }
     let mut children = Vec::new();
     for (arena, _) in parts {
-        children.push(handles.get_mut(arena).and_then(Iterator::next).ok_or_else(malformed)?);
+        let mut child = handles.get_mut(arena).and_then(Iterator::next).ok_or_else(malformed)?;
+        if child.needs_socket() {
+            child.socket = Some(Arc::new(PacketSocket::of(next()?).ok_or_else(malformed)?));
+        }
+        children.push(child);
     }
     Ok((reader.0, children))
 }

@@ -11,6 +11,7 @@ mod count;
 mod cursor;
 mod dead_letters;
 mod elsewhere;
+pub mod ends;
 #[cfg(not(loom))]
 pub mod frozen;
 mod get;
@@ -41,6 +42,7 @@ mod slot;
 pub mod stream;
 #[cfg(all(test, not(loom)))]
 mod tests;
+pub mod wire;
 
 pub use cells::{CellLease, Detaching};
 pub use census::Census;

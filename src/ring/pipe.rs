@@ -11,10 +11,11 @@ use core::ptr::NonNull;
 
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::pipe::{ALIGN, EndState, EndWord, PipeHeader, ROOMS, body_len, end_room};
+use crate::layout::pipe::{ALIGN, PipeHeader, ROOMS, body_len, end_room};
 use crate::layout::stream::{MAX_LINES, tx_room};
+use crate::ring::ends::Ends;
 use crate::ring::stream::{MappedRx, MappedTx, close_for_dead};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 
 /// A pipe's body.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +37,7 @@ impl PipeMemory {
         // SAFETY: the caller's new body, aligned as every block and long enough for `lines`.
         let header = unsafe { header.as_ref() };
         header.lines.store(u64::from(lines), Ordering::Relaxed);
-        for end in &header.ends {
-            end.store(EndWord::new(owner).pack(), Ordering::Relaxed);
-        }
+        Ends::new(header).open(owner);
     }
 
     /// The pipe in a body of `len` bytes.
@@ -77,9 +76,9 @@ impl PipeMemory {
         unsafe { self.header.as_ref() }
     }
 
-    /// Who has an end (0 or 1).
-    fn end(&self, end: u8) -> &AtomicU64 {
-        &self.header().ends[usize::from(end & 1)]
+    /// Who has which end.
+    pub fn ends(&self) -> Ends<'_> {
+        Ends::new(self.header())
     }
 
     /// The room that an end writes its lines into.
@@ -92,101 +91,9 @@ impl PipeMemory {
         self.rx[usize::from(end & 1)]
     }
 
-    /// The end's owner died, or the end was lost on its way.
-    pub fn is_lost(&self, end: u8) -> bool {
-        self.look(end).is_lost()
-    }
-
-    /// Whether somebody has the end, or it is on its way to somebody.
-    pub fn is_closed(&self, end: u8) -> bool {
-        self.look(end).state == EndState::Closed
-    }
-
-    fn look(&self, end: u8) -> EndWord {
-        EndWord::unpack(self.end(end).load(Ordering::Acquire))
-    }
-
-    /// AcqRel: what the former owner wrote to the end's rooms comes with the word.
-    fn change(&self, end: u8, old: EndWord, new: EndWord) -> bool {
-        self.end(end).compare_exchange(old.pack(), new.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// `who` closes its end. Nothing happens if it is not its own any more.
-    pub fn close(&self, end: u8, who: u16) {
-        let word = self.look(end);
-        if word.is_open_for(who) && self.change(end, word, word.closed()) {
-            self.end_streams(end);
-        }
-    }
-
-    /// Ends both streams of an end and wakes the other end.
-    fn end_streams(&self, end: u8) {
+    /// What [`Ends`] calls when an end was closed: ends both of its streams and wakes the other end.
+    pub fn closed(&self, end: u8) {
         close_for_dead(&self.tx(end), &self.rx(end));
-    }
-
-    /// Closes what `dead` had. Idempotent. `second_look` is asked after a word was loaded and before it is changed.
-    pub fn repair(&self, dead: u16, second_look: &dyn Fn() -> bool) {
-        for end in 0..2 {
-            let word = self.look(end);
-            if word.is_open_for(dead) && second_look() {
-                self.change(end, word, word.lost());
-            }
-            // Always, also what its owner closed: whoever changed the word may have died before the streams.
-            if self.is_closed(end) {
-                self.end_streams(end);
-            }
-        }
-    }
-
-    /// `me` gives an end away in a block: OPEN(me) -> TRANSIT(carrier).
-    ///
-    /// # Errors
-    ///
-    /// `InvalidState` if the end is not this process's (any more).
-    pub fn send_off(&self, end: u8, me: u16, carrier: u64) -> Result<()> {
-        let word = self.look(end);
-        if word.is_open_for(me) {
-            self.carrier(end).store(carrier, Ordering::Relaxed);
-            if self.change(end, word, word.sent_off()) {
-                return Ok(());
-            }
-        }
-        Err(Error::new(ErrorKind::InvalidState, "pipe", "the end is closed or was given away before"))
-    }
-
-    /// `me` takes an end that travelled in a block of its own: TRANSIT -> OPEN(me). One that was closed meanwhile
-    /// stays closed.
-    pub fn take(&self, end: u8, me: u16) {
-        let word = self.look(end);
-        if word.state == EndState::Transit {
-            self.change(end, word, word.taken(me));
-        }
-    }
-
-    /// The end that travels in this block.
-    pub fn carried_by(&self, carrier: u64) -> Option<u8> {
-        (0..2).find(|end| {
-            self.look(*end).state == EndState::Transit
-                && self.carrier(*end).load(Ordering::Relaxed) == carrier
-        })
-    }
-
-    /// An end in transit whose carrier does not live any more was lost with it: closes it. `alive` is asked of
-    /// the carrier.
-    pub fn check_transit(&self, end: u8, alive: impl FnOnce(u64) -> bool) {
-        let word = self.look(end);
-        // The carrier is freed only after the end was taken, which changes the word: so a word that is the same
-        // after the carrier was found dead will not be taken any more.
-        if word.state == EndState::Transit
-            && !alive(self.carrier(end).load(Ordering::Relaxed))
-            && self.change(end, word, word.lost())
-        {
-            self.end_streams(end);
-        }
-    }
-
-    fn carrier(&self, end: u8) -> &AtomicU64 {
-        &self.header().carriers[usize::from(end & 1)]
     }
 
     /// The pipe of an object.

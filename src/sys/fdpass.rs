@@ -10,23 +10,18 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair, sockopt,
-};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair, sockopt};
 
-use super::clock;
+pub use super::records::MAX_FDS;
+use super::{clock, records};
 use crate::sync::kill;
 
 /// The longest record. Well below the smallest usual socket buffer, so that a record never has to wait.
 pub const MAX_RECORD: usize = 16 * 1024;
-/// Descriptors in one record (the kernel allows 253).
-pub const MAX_FDS: usize = 64;
 
 /// What one look into a socket found.
 #[derive(Debug)]
@@ -93,26 +88,13 @@ impl Link {
 
     /// Sends one record without waiting. At most [`MAX_FDS`] descriptors.
     pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        debug_assert!(fds.len() <= MAX_FDS);
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-            return Err(Errno::TOOMANYREFS.into());
-        }
         kill::point();
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        loop {
-            match sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        Ok(records::send(self.0.as_fd(), &[IoSlice::new(bytes)], fds)?)
     }
 
     /// Takes one record, waiting for it. `buffer` holds [`MAX_RECORD`] bytes.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.take(buffer, RecvFlags::CMSG_CLOEXEC)
+        self.take(buffer, RecvFlags::empty())
     }
 
     /// Waits for the next record; its length, 0 at the end. For who would have to touch a buffer for any length.
@@ -130,7 +112,7 @@ impl Link {
 
     /// Takes one record if there is one.
     pub fn try_receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.take(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
+        self.take(buffer, RecvFlags::DONTWAIT)
     }
 
     /// Makes room for records that wait to be received, as much as the system allows; how many bytes, with what the kernel needs
@@ -168,7 +150,7 @@ impl Link {
     /// The same, with descriptors of this process's own.
     pub fn copy(&self, offset: usize, buffer: &mut [u8]) -> io::Result<Received> {
         self.set_peek_offset(offset)?;
-        self.take(buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::PEEK | RecvFlags::DONTWAIT)
+        self.take(buffer, RecvFlags::PEEK | RecvFlags::DONTWAIT)
     }
 
     fn set_peek_offset(&self, offset: usize) -> io::Result<()> {
@@ -181,35 +163,18 @@ impl Link {
     }
 
     fn take(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let message = loop {
-            match recvmsg(&self.0, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(Errno::CONNRESET) => return Ok(Received::Unread),
-                other => break other?,
-            }
+        let record = match records::receive(self.0.as_fd(), &mut [IoSliceMut::new(buffer)], flags) {
+            Err(Errno::AGAIN) => return Ok(Received::Nothing),
+            Err(Errno::CONNRESET) => return Ok(Received::Unread),
+            other => other?,
         };
-        let fds: Vec<OwnedFd> = control
-            .drain()
-            .filter_map(|part| match part {
-                RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        if message.flags.contains(ReturnFlags::CTRUNC) {
-            // The kernel had no free number for a descriptor and threw it away.
-            return Err(Errno::MFILE.into());
-        }
-        if message.flags.contains(ReturnFlags::TRUNC) {
+        if record.cut {
             return Err(Errno::MSGSIZE.into());
         }
-        if message.bytes == 0 && fds.is_empty() {
+        if record.len == 0 && record.fds.is_empty() {
             return Ok(Received::End); // no record is empty
         }
-        Ok(Received::Record(message.bytes, fds))
+        Ok(Received::Record(record.len, record.fds))
     }
 }
 

@@ -9,15 +9,12 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send, sendmsg, socketpair, sockopt,
-};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, send, socketpair, sockopt};
 
+use super::records;
 use crate::sync::kill;
 
 /// Both ends: one is written to, and one is read.
@@ -71,12 +68,7 @@ impl SeqPacket {
 
     /// How much of the buffer is in use.
     pub fn used(&self) -> io::Result<usize> {
-        let mut bytes: libc::c_int = 0;
-        // SAFETY: see the module.
-        match unsafe { libc::ioctl(self.write.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) } {
-            0 => Ok(usize::try_from(bytes).unwrap_or(0)),
-            _ => Err(io::Error::last_os_error()),
-        }
+        used(self.write.as_fd())
     }
 
     /// Bytes that wait, of all records together.
@@ -100,52 +92,34 @@ impl SeqPacket {
 
     /// Sends a memory file; `record` is what is counted of it.
     pub fn send_parcel(&self, record: &[u8], file: BorrowedFd<'_>) -> io::Result<bool> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let fds = [file];
-        if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-            return Err(Errno::TOOMANYREFS.into());
-        }
         kill::point();
-        loop {
-            match sendmsg(
-                &self.write,
-                &[IoSlice::new(record)],
-                &mut control,
-                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            ) {
-                Ok(_) => return Ok(true),
-                Err(Errno::AGAIN) => return Ok(false),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+        match records::send(self.write.as_fd(), &[IoSlice::new(record)], &[file]) {
+            Ok(()) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
 
     /// Takes one record into `buffer`, if there is one. `EMFILE`: it carried a file, for which this process has no number; it is lost.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Record>> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
         kill::point();
-        let message = loop {
-            let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-            match recvmsg(&self.read, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                other => break other?,
-            }
-        };
-        let file = control.drain().find_map(|part| match part {
-            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-            _ => None,
-        });
-        if message.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(Errno::MFILE.into());
+        let parts = &mut [IoSliceMut::new(buffer)];
+        match records::receive(self.read.as_fd(), parts, RecvFlags::DONTWAIT) {
+            Ok(record) if record.cut => Err(Errno::MSGSIZE.into()),
+            Ok(mut record) => Ok(Some(record.fds.pop().map_or(Record::Bytes(record.len), Record::Parcel))),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(errno.into()),
         }
-        if message.flags.contains(ReturnFlags::TRUNC) {
-            return Err(Errno::MSGSIZE.into());
-        }
-        Ok(Some(file.map_or(Record::Bytes(message.bytes), Record::Parcel)))
+    }
+}
+
+/// How much of a socket's buffer what it sent takes until it is received.
+pub(super) fn used(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: see the module.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) } {
+        0 => Ok(usize::try_from(bytes).unwrap_or(0)),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

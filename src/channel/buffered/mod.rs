@@ -54,7 +54,7 @@ use super::codec;
 use super::kind;
 use super::message::Message;
 use super::queue::Memory;
-use super::transfer::{self, Child, Part};
+use super::transfer::{self, Child};
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::ParticipantId;
@@ -303,7 +303,7 @@ impl<T> Archive for BufferedQueue<T> {
 impl<T, S: Fallible<Error: Source> + ?Sized> Serialize<S> for BufferedQueue<T> {
     fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
         let object = self.shared.structure.object().clone();
-        transfer::export(Child { object, part: Part::Whole }).map_err(S::Error::new)
+        transfer::export(Child::whole(object)).map_err(S::Error::new)
     }
 }
 

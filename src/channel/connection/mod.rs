@@ -2,12 +2,17 @@
 
 #[cfg(feature = "async")]
 mod asynch;
+mod backend;
+mod body;
+mod builder;
+mod capabilities;
 mod end;
 mod ready;
 mod receiver;
 mod recv_many;
 mod send_many;
 mod sender;
+mod socket;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,21 +24,30 @@ use rkyv::{Archive, Deserialize, Place, Serialize};
 use super::domain::Arena;
 use super::kind;
 use super::message::Message;
-use super::transfer::{self, Child, Part};
+use super::transfer;
 use crate::error::Result;
-use crate::layout::pipe::{PIPE_LINES, body_len};
+use crate::layout::pipe::PIPE_LINES;
+use crate::layout::stream::LINE_BYTES;
 use crate::prim::spin::WaitStrategy;
 use crate::ring::handle::ArchivedHandle;
 
+pub use backend::PipeBackend;
+pub(crate) use body::PipeBody;
+pub use builder::ConnectionBuilder;
+pub use capabilities::PipeCapabilities;
 pub(crate) use end::End;
-pub(crate) use end::PipeBody;
 pub use receiver::Receiver;
 pub use sender::Sender;
+
+/// No message over a pipe is longer.
+const LONGEST: u64 = 1 << 40;
+/// The longest one that rings have room for at once: its length takes 8 bytes of its first line.
+const LONGEST_TRY: u64 = (PIPE_LINES as usize * LINE_BYTES - 8) as u64;
 
 /// A duplex pipe: two connected ends, in the arena of this process tree.
 ///
 /// Each end is used by one process at a time; give one to a child as an argument. What one end sends, the other
-/// receives, in order. See [`Connection`].
+/// receives, in order. See [`Connection`]; [`Connection::builder`] says what carries the messages, if not what the environment says.
 ///
 /// ```
 /// let (a, b) = processing::pipe()?;
@@ -46,7 +60,7 @@ pub use sender::Sender;
 ///
 /// # Errors
 ///
-/// `OutOfMemory` or `Limit` if the arena is full, `Os` if it cannot be created.
+/// `OutOfMemory` or `Limit` if the arena is full, `Os` if it cannot be created; those of [`ConnectionBuilder::build`] if `PROCESSING_PIPE` is set.
 pub fn pipe() -> Result<(Connection, Connection)> {
     pipe_in(&Arena::default())
 }
@@ -57,16 +71,7 @@ pub fn pipe() -> Result<(Connection, Connection)> {
 ///
 /// As [`pipe`].
 pub fn pipe_in(arena: &Arena) -> Result<(Connection, Connection)> {
-    let domain = arena.domain()?;
-    let me = domain.me()?;
-    let create = || {
-        domain.store().create_object(kind::PIPE, 0, "pipe", body_len(PIPE_LINES), |body| {
-            PipeBody::init(body, PIPE_LINES, me);
-        })
-    };
-    let object = domain.with_room(create)?;
-    let open = |end| End::opened(domain.clone(), object.clone(), end).map(Connection::over);
-    Ok((open(0)?, open(1)?))
+    Connection::builder().arena(arena).build()
 }
 
 /// One end of a [`pipe`].
@@ -77,7 +82,8 @@ pub fn pipe_in(arena: &Arena) -> Result<(Connection, Connection)> {
 /// - A process killed in the middle of a `send` has sent the message or not; its peer receives what was sent, then
 ///   the end of the stream. A peer that waits learns of the death when the dead process's parent notices, at
 ///   the latest after one backstop (20 ms, doubling to 1 s while it waits).
-/// - While nobody sleeps no call enters the kernel, and a message of up to 56 bytes travels in one cache line.
+/// - While nobody sleeps no call enters the kernel, and a message of up to 56 bytes travels in one cache line. (Over
+///   [sockets](PipeBackend::Socket) it does: see [`capabilities`](Self::capabilities).)
 ///
 /// # Not guaranteed
 ///
@@ -94,6 +100,31 @@ pub struct Connection {
 impl Connection {
     fn over(end: Arc<End>) -> Self {
         Self { sender: Sender::new(end.clone()), receiver: Receiver::new(end) }
+    }
+
+    /// Sets up a pipe: what carries its messages, its arena, how its ends wait.
+    pub fn builder() -> ConnectionBuilder {
+        ConnectionBuilder::default()
+    }
+
+    /// What carries the messages.
+    pub fn backend(&self) -> PipeBackend {
+        match self.sender.end().rings() {
+            Some(_) => PipeBackend::Ring,
+            None => PipeBackend::Socket,
+        }
+    }
+
+    /// What this connection can do, depending on what carries its messages.
+    ///
+    /// ```
+    /// let (a, _b) = processing::pipe()?;
+    /// let long = vec![0; a.capabilities().longest_try.saturating_add(1).min(1 << 20) as usize];
+    /// assert_eq!(a.try_send_bytes(&long).is_ok(), a.capabilities().whole);
+    /// # Ok::<(), processing::Error>(())
+    /// ```
+    pub fn capabilities(&self) -> PipeCapabilities {
+        self.sender.end().capabilities()
     }
 
     /// Sends a value, waiting while the pipe is full.
@@ -246,8 +277,7 @@ impl<S: Fallible<Error: Source> + ?Sized> Serialize<S> for Connection {
     fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
         let end = self.sender.end();
         self.receiver.settle().map_err(S::Error::new)?;
-        let child = Child { object: end.object().clone(), part: Part::End(end.index()) };
-        transfer::export(child).map_err(S::Error::new)
+        transfer::export(end.child()).map_err(S::Error::new)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::prim::spin::Spinner;
 use crate::prim::watch::Watch;
 use crate::ring::stream::Awaited;
+use crate::sync::futex::Address;
 
 /// What an end waits for, announced by the end itself.
 pub(super) struct Announced<A> {
@@ -42,6 +43,64 @@ impl<A: Awaited> Source for Announced<A> {
 
     fn word(&self) -> u32 {
         (self.word)(&self.end)
+    }
+
+    fn domain(&self) -> &Arc<Domain> {
+        self.end.domain()
+    }
+
+    fn is_bereaved(&self) -> bool {
+        self.end.is_closed() || self.end.other_end_is_gone()
+    }
+}
+
+/// What is waited for at a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Message,
+    #[cfg(feature = "async")]
+    Room,
+}
+
+/// An end with a socket. Its words have any number of writers, so that the helper announces by itself, and looks into the socket.
+pub(super) struct SocketSource {
+    end: Arc<End>,
+    wanted: Wanted,
+    word: Address,
+}
+
+impl SocketSource {
+    pub(super) fn of(end: &Arc<End>, wanted: Wanted) -> Result<Option<Arc<dyn Source>>> {
+        let wire = end.through()?.wire;
+        let word = Address::of(match wanted {
+            Wanted::Message => wire.message_word(),
+            #[cfg(feature = "async")]
+            Wanted::Room => wire.room_word(),
+        });
+        Ok(Some(Arc::new(Self { end: end.clone(), wanted, word })))
+    }
+}
+
+impl Source for SocketSource {
+    fn key(&self) -> Key {
+        Key { word: self.word, since: 0 }
+    }
+
+    fn watch(&self) -> Option<Watch> {
+        let wired = self.end.wired()?;
+        match self.wanted {
+            Wanted::Message => wired.wire.watch_message(|| wired.is_empty()),
+            #[cfg(feature = "async")]
+            Wanted::Room => wired.wire.watch_room(|| wired.is_full()),
+        }
+    }
+
+    fn word(&self) -> u32 {
+        match self.wanted {
+            Wanted::Message => self.end.peer_writes(),
+            #[cfg(feature = "async")]
+            Wanted::Room => self.end.peer_reads(),
+        }
     }
 
     fn domain(&self) -> &Arc<Domain> {
@@ -115,7 +174,7 @@ impl Selects for Receiver {
     }
 
     fn watch(&self) -> Result<Option<Watch>> {
-        Ok(self.announce()?.map(|(watch, _)| watch))
+        Receiver::watch(self)
     }
 
     fn word(&self) -> u32 {

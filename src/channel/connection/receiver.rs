@@ -1,19 +1,22 @@
 //! The receiving half.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::LONGEST;
 use super::end::End;
-use super::ready::Announced;
+use super::ready::{Announced, SocketSource, Wanted};
 use super::sender::BYTES;
+use super::socket::{Missed, Wired};
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
 use crate::channel::ready::{Readable, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::stream::LINE_BYTES;
+use crate::prim::event_count::SpinRun;
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::prim::watch::Watch;
@@ -22,18 +25,20 @@ use crate::ring::plain::plain_len;
 use crate::ring::stream::{AwaitedLine, MappedRx, MappedTx, Next, RecvEnd, StreamRx};
 use crate::sys::clock;
 
-/// No message over a pipe is longer.
-const LONGEST: u64 = 1 << 40;
-
-type Stream = StreamRx<MappedTx, MappedRx>;
+pub(super) type Stream = StreamRx<MappedTx, MappedRx>;
 
 /// The receiving half of a [`Connection`](super::Connection); see there.
 pub struct Receiver {
     /// First: it lets go of what is watched before that goes.
     readable: Readable,
-    stream: RefCell<Stream>,
+    /// None: the messages come through the end's socket.
+    pub(super) stream: Option<RefCell<Stream>>,
     pub(super) tags: TagCache,
     spinner: Spinner,
+    /// Of waits for a message in a socket.
+    run: SpinRun,
+    /// A message that came through a socket is being made into a value.
+    making: Cell<bool>,
     presence: Presence,
     end: Arc<End>,
 }
@@ -47,15 +52,37 @@ impl Receiver {
 
     /// The stream; not while a message is being made into a value, by whose code this is called then.
     #[inline(always)]
-    pub(super) fn stream(&self) -> Result<RefMut<'_, Stream>> {
-        self.stream.try_borrow_mut().map_err(|_| self.end.busy_error())
+    pub(super) fn borrow<'a>(&self, stream: &'a RefCell<Stream>) -> Result<RefMut<'a, Stream>> {
+        stream.try_borrow_mut().map_err(|_| self.end.busy_error())
+    }
+
+    /// The end's socket, as [`borrow`](Self::borrow) gives the stream.
+    pub(super) fn through(&self) -> Result<Wired<'_>> {
+        if self.making.get() { Err(self.end.busy_error()) } else { self.end.through() }
+    }
+
+    /// While `f` makes a message into a value, nothing is received.
+    pub(super) fn making<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Made<'a>(&'a Cell<bool>);
+        impl Drop for Made<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        self.making.set(true);
+        let _made = Made(&self.making);
+        f()
     }
 
     pub(super) fn new(end: Arc<End>) -> Self {
-        let (peer, own) = end.rx();
+        let index = end.index();
+        let stream =
+            end.rings().map(|rings| RefCell::new(Stream::new(rings.tx(1 - index), rings.rx(index), LONGEST)));
         Self {
             readable: Readable::default(),
-            stream: RefCell::new(Stream::new(peer, own, LONGEST)),
+            stream,
+            run: SpinRun::default(),
+            making: Cell::new(false),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
             presence: end.presence().clone(),
@@ -81,15 +108,35 @@ impl Receiver {
         &self.spinner
     }
 
+    pub(super) fn run(&self) -> &SpinRun {
+        &self.run
+    }
+
     /// Whether a message has come or begun to come, or none will.
     pub(super) fn has_something(&self) -> Result<bool> {
         self.end.check_process()?;
-        Ok(self.end.is_closed() || self.stream()?.peek() != Ok(Next::Empty))
+        if self.end.is_closed() {
+            return Ok(true);
+        }
+        match &self.stream {
+            Some(stream) => Ok(self.borrow(stream)?.peek() != Ok(Next::Empty)),
+            None => Ok(!self.through()?.is_empty()),
+        }
     }
 
-    /// Announces a sleeper, for who sleeps elsewhere. None: there is something to look at.
-    pub(super) fn announce(&self) -> Result<Option<(Watch, AwaitedLine<MappedTx>)>> {
-        let announced = self.stream()?.watch();
+    /// Announces a sleeper, for a `select`. None: there is something to look at.
+    pub(super) fn watch(&self) -> Result<Option<Watch>> {
+        match &self.stream {
+            Some(stream) => Ok(self.announce(stream)?.map(|(watch, _)| watch)),
+            None => {
+                let wired = self.through()?;
+                Ok(wired.wire.watch_message(|| wired.is_empty()))
+            }
+        }
+    }
+
+    fn announce(&self, stream: &RefCell<Stream>) -> Result<Option<(Watch, AwaitedLine<MappedTx>)>> {
+        let announced = self.borrow(stream)?.watch();
         if announced.is_none() {
             self.unwatch();
         }
@@ -99,7 +146,8 @@ impl Receiver {
     /// Nobody sleeps elsewhere any more, but for the descriptor, if there is one.
     pub(super) fn unwatch(&self) {
         if !self.readable.is_made()
-            && let Ok(mut stream) = self.stream()
+            && let Some(stream) = &self.stream
+            && let Ok(mut stream) = self.borrow(stream)
         {
             stream.unwatch();
         }
@@ -110,7 +158,10 @@ impl Receiver {
         if self.end.is_closed() {
             return Ok(None);
         }
-        let announced = self.announce()?;
+        let Some(stream) = &self.stream else {
+            return SocketSource::of(&self.end, Wanted::Message);
+        };
+        let announced = self.announce(stream)?;
         Ok(announced.map(|announced| Arc::new(Announced::new(&self.end, End::peer_writes, announced)) as _))
     }
 
@@ -121,8 +172,9 @@ impl Receiver {
 
     /// Makes the reading position exact, for a new owner of the end.
     pub(super) fn settle(&self) -> Result<()> {
-        if self.stream()?.settle() {
-            return Ok(());
+        match &self.stream {
+            Some(stream) if !self.borrow(stream)?.settle() => {}
+            _ => return Ok(()),
         }
         Err(Error::new(ErrorKind::InvalidState, self.end.name(), "a long message was received in part")
             .hint("receive it before the end is given away"))
@@ -163,8 +215,10 @@ impl Receiver {
     /// As there.
     pub fn recv_bytes(&self) -> Result<Vec<u8>> {
         let limits = Limits::NONE;
-        let answer = self
-            .receive(BYTES, "bytes", &limits, |stream, gone| stream.recv_vec(&limits, &self.spinner, gone));
+        self.check()?;
+        let Some(stream) = &self.stream else { return self.bytes_through() };
+        let answer =
+            self.receive(stream, &limits, |stream, gone| stream.recv_vec(&limits, &self.spinner, gone));
         answer.map(|(_, bytes)| bytes)
     }
 
@@ -175,7 +229,11 @@ impl Receiver {
     /// As there.
     pub fn recv_bytes_into(&self, buffer: &mut [u8]) -> Result<usize> {
         let limits = Limits::NONE;
-        let answer = self.receive(BYTES, "bytes", &limits, |stream, gone| {
+        self.check()?;
+        let Some(stream) = &self.stream else {
+            return self.bytes_into_through(buffer);
+        };
+        let answer = self.receive(stream, &limits, |stream, gone| {
             match stream.recv_into(buffer, &limits, &self.spinner, gone) {
                 Ok((_, len)) => Ok(Ok(len)),
                 Err(RecvEnd::TooShort { .. }) => {
@@ -195,14 +253,17 @@ impl Receiver {
     pub fn poll(&self, timeout: Duration) -> Result<bool> {
         self.end.check_process()?;
         let limits = deadline_in(timeout);
-        let answer = self.stream()?.wait(&limits, &self.spinner, || self.end.peer_is_gone());
-        match answer {
-            Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_)) => Ok(true),
-            Err(_) => {
-                self.found_nothing();
-                Ok(false)
-            }
+        let there = match &self.stream {
+            Some(stream) => matches!(
+                self.borrow(stream)?.wait(&limits, &self.spinner, || self.end.peer_is_gone()),
+                Ok(_) | Err(RecvEnd::End | RecvEnd::PeerGone | RecvEnd::Fault(_))
+            ),
+            None => !matches!(self.find(self.through()?, &limits), Err(Missed::Late | Missed::Cancelled)),
+        };
+        if !there {
+            self.found_nothing();
         }
+        Ok(there)
     }
 
     /// Closes the whole end, also for the other half.
@@ -218,16 +279,20 @@ impl Receiver {
     pub(super) fn value<T: Message>(&self, limits: &Limits<'_>) -> Result<T> {
         self.check()?;
         let tag = self.tags.tag::<T>();
+        let Some(stream) = &self.stream else {
+            return self.value_through(tag, limits);
+        };
         let gone = || self.end.peer_is_gone();
         if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {
-            let answer = self.stream()?.recv_words(tag, len, limits, &self.spinner, gone);
+            let answer = self.borrow(stream)?.recv_words(tag, len, limits, &self.spinner, gone);
             match answer {
                 Ok(Some(words)) => return codec::decode_words(words),
                 Ok(None) => {} // its length says that it is not a `T`: decoding it will, too
                 Err(end) => return self.value_otherwise(tag, end, limits),
             }
         }
-        let answer = self.stream()?.recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
+        let answer =
+            self.borrow(stream)?.recv_tagged(tag, limits, &self.spinner, gone, codec::decode_anywhere);
         match answer {
             Ok(value) => value,
             Err(end) => self.value_otherwise(tag, end, limits),
@@ -249,17 +314,16 @@ impl Receiver {
         }
     }
 
-    /// A message with this tag by `recv`, which is tried again if its sender gives it up in the middle.
+    /// Bytes by `recv`, which is tried again if their sender gives them up in the middle.
     fn receive<V>(
         &self,
-        tag: u32,
-        what: &'static str,
+        stream: &RefCell<Stream>,
         limits: &Limits<'_>,
         mut recv: impl FnMut(&mut Stream, &dyn Fn() -> bool) -> Result<V, RecvEnd>,
     ) -> Result<V> {
         loop {
-            self.expect(tag, what, limits)?;
-            match recv(&mut *self.stream()?, &|| self.end.peer_is_gone()) {
+            self.expect(stream, BYTES, "bytes", limits)?;
+            match recv(&mut *self.borrow(stream)?, &|| self.end.peer_is_gone()) {
                 Ok(value) => return Ok(value),
                 Err(RecvEnd::Withdrawn) => self.check_time(limits)?,
                 Err(end) => return Err(self.nothing(end, limits)),
@@ -275,10 +339,15 @@ impl Receiver {
 
     /// Waits for a message and looks whether it carries `tag`.
     #[inline]
-    pub(super) fn expect(&self, tag: u32, what: &'static str, limits: &Limits<'_>) -> Result<()> {
-        self.check()?;
+    pub(super) fn expect(
+        &self,
+        stream: &RefCell<Stream>,
+        tag: u32,
+        what: &'static str,
+        limits: &Limits<'_>,
+    ) -> Result<()> {
         loop {
-            let answer = self.stream()?.wait(limits, &self.spinner, || self.end.peer_is_gone());
+            let answer = self.borrow(stream)?.wait(limits, &self.spinner, || self.end.peer_is_gone());
             match answer {
                 Ok((found, _)) if found == tag => return Ok(()),
                 Ok((found, len)) => return Err(self.mismatch(what, tag, found, len)),
@@ -289,7 +358,7 @@ impl Receiver {
     }
 
     #[cold]
-    fn too_short(&self, room: usize, message: Vec<u8>) -> Error {
+    pub(super) fn too_short(&self, room: usize, message: Vec<u8>) -> Error {
         let what = format!("a message of {} bytes does not fit a buffer of {room}", message.len());
         Error::new(ErrorKind::BufferTooShort, self.end.name(), what)
             .hint("the error carries the message: Error::into_message")
@@ -297,7 +366,7 @@ impl Receiver {
     }
 
     #[cold]
-    fn mismatch(&self, what: &str, tag: u32, found: u32, len: u64) -> Error {
+    pub(super) fn mismatch(&self, what: &str, tag: u32, found: u32, len: u64) -> Error {
         let next =
             if found == BYTES { "raw bytes".to_owned() } else { format!("a value with tag {found:#x}") };
         Error::new(
@@ -309,7 +378,7 @@ impl Receiver {
     }
 
     #[cold]
-    fn nothing(&self, end: RecvEnd, limits: &Limits<'_>) -> Error {
+    pub(super) fn nothing(&self, end: RecvEnd, limits: &Limits<'_>) -> Error {
         match end {
             RecvEnd::TimedOut => {
                 self.found_nothing();

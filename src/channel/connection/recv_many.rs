@@ -1,9 +1,11 @@
 //! Receiving several values in one call.
 
 use std::any::type_name;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::receiver::Stream;
 use super::{Connection, Receiver};
 use crate::channel::codec;
 use crate::channel::domain::deadline_in;
@@ -34,8 +36,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv), of the first message only. A later plain value that is `Corrupt` ends the call before it, and the next call
-    /// says so; one of another type that cannot be made into a value is consumed by the call that meets it, and ends it.
+    /// Those of [`recv`](Self::recv), of the first message only. A later one that cannot be made into a value ends the call; a plain one
+    /// stays in a ring, and the next call says so, any other is consumed by the call that meets it.
     ///
     /// # Panics
     ///
@@ -101,25 +103,31 @@ impl Receiver {
         if max == 0 {
             return Ok(values);
         }
-        if let Some(len) = plain_len::<T>().filter(|len| *len <= LINE_BYTES) {
-            self.expect(self.tags.tag::<T>(), type_name::<T>(), limits)?;
-            self.take_plain(len, max, &mut values)?;
-            if !values.is_empty() {
-                return Ok(values);
+        let plain = plain_len::<T>().filter(|len| *len <= LINE_BYTES);
+        if let (Some(stream), Some(len)) = (&self.stream, plain) {
+            self.expect(stream, self.tags.tag::<T>(), type_name::<T>(), limits)?;
+            self.take_plain(stream, len, max, &mut values)?;
+            if values.is_empty() {
+                values.push(self.value(limits)?);
             }
+            return Ok(values);
         }
         values.push(self.value(limits)?);
-        if plain_len::<T>().is_none_or(|len| len > LINE_BYTES) {
-            // The type's own code runs in here: a panic must not take along what was received before.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.take_others(max, &mut values)));
-        }
+        // The type's own code runs in here: a panic must not take along what was received before.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.take_others(max, &mut values)));
         Ok(values)
     }
 
     /// Values whose bytes travel as they are, and lie within a line.
-    fn take_plain<T: Message>(&self, len: usize, max: usize, values: &mut Vec<T>) -> Result<()> {
+    fn take_plain<T: Message>(
+        &self,
+        stream: &RefCell<Stream>,
+        len: usize,
+        max: usize,
+        values: &mut Vec<T>,
+    ) -> Result<()> {
         let tag = self.tags.tag::<T>();
-        self.stream()?.take_words(tag, len, max, |words| match codec::decode_words(words) {
+        self.borrow(stream)?.take_words(tag, len, max, |words| match codec::decode_words(words) {
             Ok(value) => {
                 values.push(value);
                 true

@@ -1,5 +1,6 @@
 //! Sending several values with one wake-up.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{Connection, Sender};
@@ -10,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::layout::stream::LINE_BYTES;
 use crate::prim::limits::Limits;
 use crate::ring::plain::{plain_bytes, plain_len};
-use crate::ring::stream::Batch;
+use crate::ring::stream::{Batch, MappedRx, MappedTx, StreamTx};
 
 impl Connection {
     /// Sends all values, in order, waiting while the pipe is full.
@@ -93,12 +94,12 @@ impl Sender {
     }
 
     fn many<T: Message>(&self, values: &[T], limits: &Limits<'_>) -> Result<(), SendManyError> {
-        match plain_len::<T>().filter(|len| *len <= LINE_BYTES) {
-            Some(len) => {
-                let (sent, end) = self.many_plain(values, len, limits);
+        match (&self.stream, plain_len::<T>().filter(|len| *len <= LINE_BYTES)) {
+            (Some(stream), Some(len)) => {
+                let (sent, end) = self.many_plain(stream, values, len, limits);
                 end.map_err(|error| SendManyError::new(sent, error))
             }
-            None => {
+            _ => {
                 // One by one: each is visible before the next is serialised.
                 let mut each = values.iter().enumerate();
                 each.try_for_each(|(n, value)| {
@@ -110,6 +111,7 @@ impl Sender {
 
     fn many_plain<T: Message>(
         &self,
+        stream: &RefCell<StreamTx<MappedTx, MappedRx>>,
         values: &[T],
         len: usize,
         limits: &Limits<'_>,
@@ -117,7 +119,7 @@ impl Sender {
         if let Err(error) = self.check() {
             return (0, Err(error));
         }
-        let Ok(mut stream) = self.stream.try_borrow_mut() else { return (0, Err(self.end.busy_error())) };
+        let Ok(mut stream) = stream.try_borrow_mut() else { return (0, Err(self.end.busy_error())) };
         let message = |n: usize| values.get(n).and_then(plain_bytes).unwrap_or_default();
         let batch = Batch { tag: self.tags.tag::<T>(), len, count: values.len(), message };
         if limits.is_try() {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::end::End;
 #[cfg(feature = "async")]
-use super::ready::Announced;
+use super::ready::{Announced, SocketSource, Wanted};
 use crate::channel::codec::{self, TagCache};
 use crate::channel::domain::deadline_in;
 use crate::channel::message::Message;
 #[cfg(feature = "async")]
 use crate::channel::ready::Source;
 use crate::error::{Error, ErrorKind, Result};
+use crate::prim::event_count::SpinRun;
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::Presence;
@@ -25,9 +26,12 @@ pub(super) const BYTES: u32 = 0;
 
 /// The sending half of a [`Connection`](super::Connection); see there.
 pub struct Sender {
-    pub(super) stream: RefCell<StreamTx<MappedTx, MappedRx>>,
+    /// None: the messages go through the end's socket.
+    pub(super) stream: Option<RefCell<StreamTx<MappedTx, MappedRx>>>,
     pub(super) tags: TagCache,
     pub(super) spinner: Spinner,
+    /// Of waits for room in a socket.
+    run: SpinRun,
     presence: Presence,
     pub(super) end: Arc<End>,
 }
@@ -40,9 +44,12 @@ impl Sender {
     }
 
     pub(super) fn new(end: Arc<End>) -> Self {
-        let (own, peer) = end.tx();
+        let index = end.index();
+        let stream =
+            end.rings().map(|rings| RefCell::new(StreamTx::new(rings.tx(index), rings.rx(1 - index))));
         Self {
-            stream: RefCell::new(StreamTx::new(own, peer)),
+            stream,
+            run: SpinRun::default(),
             tags: TagCache::default(),
             spinner: Spinner::new(WaitStrategy::default()),
             presence: end.presence().clone(),
@@ -52,6 +59,10 @@ impl Sender {
 
     pub(super) fn end(&self) -> &End {
         &self.end
+    }
+
+    pub(super) fn run(&self) -> &SpinRun {
+        &self.run
     }
 
     /// See [`Connection::set_wait_strategy`](super::Connection::set_wait_strategy).
@@ -135,7 +146,13 @@ impl Sender {
         if let Err(error) = self.check() {
             return Some(Err(error));
         }
-        match self.stream.get_mut().send_some(tag, bytes, *sent, &self.spinner) {
+        let Some(stream) = &mut self.stream else {
+            return match self.end.through() {
+                Ok(wired) => self.try_through(wired, tag, bytes),
+                Err(error) => Some(Err(error)),
+            };
+        };
+        match stream.get_mut().send_some(tag, bytes, *sent, &self.spinner) {
             Ok(all) if all == bytes.len() => Some(Ok(())),
             Ok(some) => {
                 *sent = some;
@@ -152,7 +169,10 @@ impl Sender {
         if self.end.is_closed() {
             return Ok(None);
         }
-        let announced = self.stream.get_mut().watch();
+        let Some(stream) = &mut self.stream else {
+            return SocketSource::of(&self.end, Wanted::Room);
+        };
+        let announced = stream.get_mut().watch();
         if announced.is_none() {
             self.unwatch();
         }
@@ -162,7 +182,9 @@ impl Sender {
     /// Nobody sleeps elsewhere any more.
     #[cfg(feature = "async")]
     pub(super) fn unwatch(&mut self) {
-        self.stream.get_mut().unwatch();
+        if let Some(stream) = &mut self.stream {
+            stream.get_mut().unwatch();
+        }
     }
 
     #[inline]
@@ -177,7 +199,10 @@ impl Sender {
     #[inline]
     fn bytes(&self, tag: u32, bytes: &[u8], limits: &Limits<'_>) -> Result<()> {
         self.check()?;
-        let mut stream = self.stream.try_borrow_mut().map_err(|_| self.end.busy_error())?;
+        let Some(stream) = &self.stream else {
+            return self.send_through(tag, bytes, limits);
+        };
+        let mut stream = stream.try_borrow_mut().map_err(|_| self.end.busy_error())?;
         if limits.is_try() {
             return stream.try_send(tag, bytes).map_err(|end| self.refused(end, bytes.len()));
         }

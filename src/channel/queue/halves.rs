@@ -20,7 +20,7 @@ use super::Queue;
 use crate::arena::ObjectRef;
 use crate::channel::kind;
 use crate::channel::message::Message;
-use crate::channel::transfer::{self, Child, Part};
+use crate::channel::transfer::{self, Child};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::spin::WaitStrategy;
 use crate::ring::handle::ArchivedHandle;
@@ -143,7 +143,7 @@ pub(super) fn of<T: Message>(queue: &Queue<T>) -> Result<(Producer<T>, Consumer<
 
 /// Two handles, one behind the other: of the queue, and of the half.
 fn export<T>(half: &ObjectRef, queue: &Queue<T>) -> Result<u32> {
-    let child = |object: &ObjectRef| Child { object: object.clone(), part: Part::Whole };
+    let child = |object: &ObjectRef| Child::whole(object.clone());
     let index = transfer::export(child(&queue.shared.object))?;
     transfer::export(child(half))?;
     Ok(index)

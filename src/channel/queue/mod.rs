@@ -58,7 +58,7 @@ use super::codec;
 use super::domain::Domain;
 use super::kind;
 use super::message::Message;
-use super::transfer::{self, Child, Part};
+use super::transfer::{self, Child};
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::ParticipantId;
@@ -321,8 +321,7 @@ impl<T> Archive for Queue<T> {
 
 impl<T, S: Fallible<Error: Source> + ?Sized> Serialize<S> for Queue<T> {
     fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
-        transfer::export(Child { object: self.shared.object.clone(), part: Part::Whole })
-            .map_err(S::Error::new)
+        transfer::export(Child::whole(self.shared.object.clone())).map_err(S::Error::new)
     }
 }
 

@@ -24,7 +24,7 @@ use super::{Lock, RLock};
 use crate::arena::ObjectRef;
 use crate::channel::domain::deadline_in;
 use crate::channel::kind;
-use crate::channel::transfer::{Child, Part, export, import, noted};
+use crate::channel::transfer::{Child, export, import, noted};
 use crate::channel::waiters::Waiters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::condition::{Cells, RawCondition};
@@ -425,9 +425,7 @@ impl Archive for Condition {
 
 impl<S: Fallible<Error: Source> + ?Sized> Serialize<S> for Condition {
     fn serialize(&self, _: &mut S) -> Result<(u32, u32), S::Error> {
-        let export = |object: &ObjectRef| {
-            export(Child { object: object.clone(), part: Part::Whole }).map_err(S::Error::new)
-        };
+        let export = |object: &ObjectRef| export(Child::whole(object.clone())).map_err(S::Error::new);
         Ok((export(&self.object)?, export(self.lock.reference())?))
     }
 }

@@ -8,6 +8,7 @@ use rustix::process::{Resource, getrlimit};
 use super::mechanism::Mechanism;
 use crate::channel::queue::backend::Backend;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::missing::is_missing;
 use crate::sys::mqueue::MessageQueue;
 use crate::sys::packet_pipe::{PACKET, PacketPipe};
 use crate::sys::seqpacket::SeqPacket;
@@ -186,19 +187,7 @@ fn has_descriptor() -> bool {
 /// The kernel refused to make it: for lack of it, or of something else.
 #[cold]
 fn missing(backend: Backend, call: &str, cause: io::Error) -> Error {
-    let is_missing = matches!(
-        cause.raw_os_error(),
-        Some(
-            libc::ENOSYS
-                | libc::EPERM
-                | libc::EACCES
-                | libc::EINVAL
-                | libc::EOPNOTSUPP
-                | libc::EAFNOSUPPORT
-                | libc::EPROTONOSUPPORT
-                | libc::ESOCKTNOSUPPORT
-        )
-    );
+    let is_missing = is_missing(&cause);
     let error = Error::os("queue", call, cause);
     if is_missing {
         return error.of_kind(ErrorKind::Unsupported).hint(format!(
