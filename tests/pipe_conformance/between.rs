@@ -132,7 +132,16 @@ pub fn send_half(tx: &Sender, count: u64) {
 }
 
 pub fn receive_half(rx: &Receiver, count: u64) {
-    (0..count).for_each(|n| assert_eq!(rx.recv::<u64>().expect("recv"), n));
+    let mut next = 0;
+    while next < count {
+        assert_eq!(rx.recv::<u64>().expect("recv"), next);
+        let rest = usize::try_from(count - next - 1).expect("small").min(29);
+        let some = rx.recv_many::<u64>(rest).expect("recv_many");
+        assert!(
+            some.len() <= rest && some.iter().eq((next + 1..).take(some.len()).collect::<Vec<_>>().iter())
+        );
+        next += 1 + some.len() as u64;
+    }
 }
 
 pub fn both_ways_at_once(backend: PipeBackend, others: Others) {
