@@ -137,3 +137,23 @@ fn users_come_and_go_and_die_while_others_clear_up() {
     gc_named().unwrap();
     assert!(!name.exists());
 }
+
+/// The kernel makes message queues by name only. Who is killed between making one and taking its name away leaves it.
+#[test]
+fn the_name_of_a_message_queue_that_was_left_is_removed() {
+    let user = rustix::process::geteuid().as_raw();
+    let name = std::ffi::CString::new(format!("/processing-ipc-{user}")).unwrap();
+    let open = |flags: libc::c_int| {
+        let attributes = std::ptr::null_mut::<libc::mq_attr>();
+        // SAFETY: a name that ends in zero, and default attributes.
+        let number = unsafe { libc::mq_open(name.as_ptr(), flags, 0o600 as libc::mode_t, attributes) };
+        (number >= 0).then(|| {
+            // SAFETY: just opened.
+            unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(number) }
+        })
+    };
+    let left = open(libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC).expect("mq_open");
+    gc_named().unwrap();
+    assert!(open(libc::O_RDWR | libc::O_CLOEXEC).is_none(), "{}", std::io::Error::last_os_error());
+    drop(left);
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use super::info::{self, NamedInfo};
 use crate::error::Result;
 use crate::region::named::{Removal, remove_unused};
+use crate::sys::mqueue;
 
 /// What [`gc_named`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,8 @@ impl fmt::Display for NamedGc {
 
 /// Removes every named queue of this user that no process uses: what was left by programs that were killed. A name in use is
 /// never removed, nor what is not a named queue of this library. Names that other versions of the library made are
-/// removed under the same rule.
+/// removed under the same rule. So is the one name that a program can leave which is killed while it makes a queue with
+/// [`Backend::PosixMq`](crate::Backend::PosixMq); it is in no list.
 ///
 /// Killed in it: what it had removed is gone, the rest is as it was.
 ///
@@ -41,6 +43,8 @@ impl fmt::Display for NamedGc {
 /// # Ok::<(), processing::Error>(())
 /// ```
 pub fn gc_named() -> Result<NamedGc> {
+    // One that is being made has its descriptor, and loses nothing.
+    mqueue::remove_leftover();
     let mut done = NamedGc::default();
     for name in info::names()? {
         let Some(info) = NamedInfo::look(&name) else { continue };
