@@ -4,6 +4,7 @@
 
 pub mod buffered;
 pub(crate) mod byte_root;
+pub(crate) mod choice;
 pub(crate) mod codec;
 pub mod connection;
 pub(crate) mod domain;

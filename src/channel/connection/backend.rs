@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
+use crate::channel::choice::Choice;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What carries the messages of a [`Connection`](crate::Connection).
@@ -50,16 +50,8 @@ const VARIABLE: &str = "PROCESSING_PIPE";
 impl PipeBackend {
     /// The backend of pipes that do not choose.
     pub(super) fn of_environment() -> Result<Self> {
-        static READ: OnceLock<Result<PipeBackend, String>> = OnceLock::new();
-        let read = READ.get_or_init(|| match std::env::var_os(VARIABLE) {
-            // What is no text names no backend.
-            Some(value) if !value.is_empty() => {
-                let text = value.to_string_lossy();
-                text.parse().map_err(|_unknown: Error| text.into_owned())
-            }
-            _ => Ok(Self::default()),
-        });
-        read.as_ref().copied().map_err(|text| unknown(text))
+        static CHOICE: Choice<PipeBackend> = Choice::of(VARIABLE);
+        CHOICE.get()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
+use crate::channel::choice::Choice;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What carries the messages of a [`Queue`](crate::Queue).
@@ -56,16 +56,8 @@ const VARIABLE: &str = "PROCESSING_QUEUE";
 impl Backend {
     /// The backend of queues that do not choose.
     pub(super) fn of_environment() -> Result<Self> {
-        static READ: OnceLock<Result<Backend, String>> = OnceLock::new();
-        let read = READ.get_or_init(|| match std::env::var_os(VARIABLE) {
-            // What is no text names no backend.
-            Some(value) if !value.is_empty() => {
-                let text = value.to_string_lossy();
-                text.parse().map_err(|_unknown: Error| text.into_owned())
-            }
-            _ => Ok(Self::default()),
-        });
-        read.as_ref().copied().map_err(|text| unknown(text))
+        static CHOICE: Choice<Backend> = Choice::of(VARIABLE);
+        CHOICE.get()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
 use super::Capabilities;
+use crate::channel::choice::Choice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::lock::BackendWord;
 use crate::sys::c_library;
@@ -67,16 +67,8 @@ impl LockBackend {
 
     /// The backend of locks that do not choose.
     pub(in crate::locks) fn of_environment() -> Result<Self> {
-        static READ: OnceLock<Result<LockBackend, String>> = OnceLock::new();
-        let read = READ.get_or_init(|| match std::env::var_os(VARIABLE) {
-            // What is no text names no backend.
-            Some(value) if !value.is_empty() => {
-                let text = value.to_string_lossy();
-                text.parse().map_err(|_unknown: Error| text.into_owned())
-            }
-            _ => Ok(Self::default()),
-        });
-        read.as_ref().copied().map_err(|text| unknown(text))
+        static CHOICE: Choice<LockBackend> = Choice::of(VARIABLE);
+        CHOICE.get()
     }
 
     /// As a body says it.
