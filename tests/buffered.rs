@@ -727,7 +727,7 @@ fn a_message_that_nobody_can_make_is_in_nobodys_way() {
         // A panic gives it back, and it is counted; a lease passes it.
         put(1);
         for _ in 0..2 {
-            mem::forget(catch_unwind(AssertUnwindSafe(|| q.get())).err().unwrap());
+            assert!(catch_unwind(AssertUnwindSafe(|| q.get())).is_err());
         }
         let lease = q.get_ref().unwrap();
         assert_eq!((lease.redeliveries(), lease.0), (2, 1));

@@ -180,7 +180,7 @@ fn a_message_that_comes_back_is_there_when_it_is_told_of() {
             let_others_run();
         };
         *MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sleeps));
-        std::mem::forget(catch_unwind(AssertUnwindSafe(|| q.get())).err().expect("it panics"));
+        assert!(catch_unwind(AssertUnwindSafe(|| q.get())).is_err(), "it panics");
         let (end, ready) = told.recv().expect("it wakes");
         assert!(matches!(end, WakeAny::Woken(0) | WakeAny::Changed | WakeAny::Refused), "{end:?}");
         assert!(ready, "it was told of a message that is not there");
