@@ -67,7 +67,7 @@ pub struct RxHeader {
     pub position: Position,
 }
 
-/// The line that the reader is at, on a cache line of its own: it changes once a line.
+/// The line that the reader is at, on a cache line of its own: it changes once a line, or once in several.
 #[repr(C)]
 #[cfg_attr(not(loom), repr(align(128)))]
 #[derive(Debug, Default)]

@@ -322,7 +322,7 @@ impl Receiver {
         mut recv: impl FnMut(&mut Stream, &dyn Fn() -> bool) -> Result<V, RecvEnd>,
     ) -> Result<V> {
         loop {
-            self.expect(stream, BYTES, "bytes", limits)?;
+            self.wait_for(stream, BYTES, "bytes", limits)?;
             match recv(&mut *self.borrow(stream)?, &|| self.end.peer_is_gone()) {
                 Ok(value) => return Ok(value),
                 Err(RecvEnd::Withdrawn) => self.check_time(limits)?,
@@ -339,7 +339,7 @@ impl Receiver {
 
     /// Waits for a message and looks whether it carries `tag`.
     #[inline]
-    pub(super) fn expect(
+    pub(super) fn wait_for(
         &self,
         stream: &RefCell<Stream>,
         tag: u32,

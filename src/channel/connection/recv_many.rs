@@ -105,7 +105,7 @@ impl Receiver {
         }
         let plain = plain_len::<T>().filter(|len| *len <= LINE_BYTES);
         if let (Some(stream), Some(len)) = (&self.stream, plain) {
-            self.expect(stream, self.tags.tag::<T>(), type_name::<T>(), limits)?;
+            self.wait_for(stream, self.tags.tag::<T>(), type_name::<T>(), limits)?;
             self.take_plain(stream, len, max, &mut values)?;
             if values.is_empty() {
                 values.push(self.value(limits)?);

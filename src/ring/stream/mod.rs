@@ -2,7 +2,7 @@
 //!
 //! The writer appends messages within a line and publishes each with one store of the line's header word, so that a
 //! message is visible at once and a short one moves with its header in one cache line. The reader publishes its
-//! position once a line. A message over 56 bytes runs through as many lines as it needs, also through a ring smaller
+//! position once a line, or once in sixteen of a long message or of a run that is taken at once, and before it waits or answers. A message over 56 bytes runs through as many lines as it needs, also through a ring smaller
 //! than itself. Layout: [`crate::layout::stream`]; words: [`word`]; sleeping: [`crate::prim::park`].
 //!
 //! **Trust.** Writer and reader write separate memory. What the other side wrote is loaded once into a local, checked,
