@@ -10,6 +10,7 @@ use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
 use crate::layout::event::EventBody;
+use crate::layout::list::ListBody;
 use crate::layout::lock::LockBody;
 use crate::layout::locked::LockedBody;
 use crate::layout::object::{ArenaControl, ObjectEntry};
@@ -50,3 +51,5 @@ unsafe impl Shared for EventBody {}
 unsafe impl Shared for BufferedBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for SocketPipeBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ListBody {}

@@ -12,6 +12,7 @@ pub mod condition;
 pub mod event;
 pub mod hash;
 pub mod header;
+pub mod list;
 pub mod lock;
 pub mod locked;
 pub mod named;
