@@ -3,6 +3,8 @@
 use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
+use crate::data::list::List;
+use crate::data::list::stored::Stored;
 use crate::layout::ParticipantId;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
@@ -109,13 +111,24 @@ impl Rings for Rooms {
     }
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
-        if !is_ring(object) {
-            return;
-        }
-        if let Ok(ring) = ring_of(arena, object) {
-            ring.for_each_block(|_, reference| each(reference));
+        match object.kind() {
+            kind::LIST => blocks_of_list(arena, object, each),
+            _ if is_ring(object) => {
+                if let Ok(ring) = ring_of(arena, object) {
+                    ring.for_each_block(|_, reference| each(reference));
+                }
+            }
+            _ => {}
         }
     }
+}
+
+fn blocks_of_list(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+    let Some(stored) = Stored::of(arena, object) else { return };
+    let list = List::new(&stored, stored.is_boxed());
+    list.each_block(&mut |place| {
+        stored.view(place).inspect(|view| each(view.reference()));
+    });
 }
 
 /// Its body is a ring with messages.

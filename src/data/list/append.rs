@@ -21,7 +21,8 @@ impl<M: Memory> List<'_, M> {
             let (k, j) = locate(len);
             let segment = spine.get(FIRST_SEGMENT + k).map_or(0, |entry| entry.load(Relaxed));
             if segment != 0
-                && let Some(slot) = self.memory.words(Place(segment), room_of(k)).and_then(|words| words.get(j))
+                && let Some(slot) =
+                    self.memory.words(Place(segment), room_of(k)).and_then(|words| words.get(j))
             {
                 self.put(slot, word, block);
                 // Release: the commit. Who sees the length sees the element.

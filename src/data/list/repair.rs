@@ -53,7 +53,11 @@ impl<M: Memory> List<'_, M> {
         let control = self.memory.control();
         let swap = Place(control.swap.load(Relaxed));
         if self.memory.is_value(swap) {
-            if self.is_committed(swap) { self.each_replaced(swap, each) } else { self.each_unused(swap, each) }
+            if self.is_committed(swap) {
+                self.each_replaced(swap, each)
+            } else {
+                self.each_unused(swap, each)
+            }
         }
         let root = Place(control.root.load(Relaxed));
         if !self.memory.is_value(root) {

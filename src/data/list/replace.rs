@@ -8,8 +8,8 @@ use super::append::{damaged, too_many};
 use super::memory::{Fresh, Memory, Word};
 use crate::error::Result;
 use crate::layout::list::{
-    ADDED, BEFORE, DROPPED, FIRST_SEGMENT, LEN, MOST, Place, SEGMENTS, SPINE_WORDS, first_of, locate, room_of,
-    segments_of,
+    ADDED, BEFORE, DROPPED, FIRST_SEGMENT, LEN, MOST, Place, SEGMENTS, SPINE_WORDS, first_of, locate,
+    room_of, segments_of,
 };
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
@@ -170,7 +170,9 @@ impl<M: Memory> List<'_, M> {
 
     /// The blocks that only the spine at `place` names, which is not the root's, and itself; leaves first.
     pub(super) fn each_unused(&self, place: Place, each: &mut dyn FnMut(Place)) {
-        let (Some(new), Some(old)) = (self.memory.words(place, SPINE_WORDS as u64), self.spine()) else { return };
+        let (Some(new), Some(old)) = (self.memory.words(place, SPINE_WORDS as u64), self.spine()) else {
+            return;
+        };
         self.each_only_in(new, old, word(new, ADDED)..word(new, ADDED + 1), each);
         each(place);
     }

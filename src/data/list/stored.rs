@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Result};
 use crate::layout::block::OwnState;
 use crate::layout::list::{ListBody, ListWords, Place};
 use crate::layout::object::ObjectId;
-use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The memory of one list.
 #[derive(Clone, Copy)]
@@ -31,6 +31,11 @@ impl<'a> Stored<'a> {
     pub fn of(arena: &'a Arena, object: &ObjectView) -> Option<Self> {
         let fits = object.body_len() >= size_of::<ListBody>() as u64;
         fits.then(|| Self::new(arena, object.id(), arena.region().at(object.body_offset()), None))
+    }
+
+    /// Its elements are in blocks.
+    pub fn is_boxed(&self) -> bool {
+        self.words.boxed.load(Ordering::Relaxed) != 0
     }
 
     /// The block at a place, if it is content of this list in that life.
