@@ -193,3 +193,5 @@ pub use rkyv;
 pub use process::testing;
 #[cfg(not(loom))]
 pub use shared::SharedData;
+#[cfg(not(loom))]
+pub use shared::dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};

@@ -9,6 +9,7 @@ use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
+use crate::layout::dict::DictBody;
 use crate::layout::event::EventBody;
 use crate::layout::lock::LockBody;
 use crate::layout::locked::LockedBody;
@@ -50,3 +51,5 @@ unsafe impl Shared for EventBody {}
 unsafe impl Shared for BufferedBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for SocketPipeBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for DictBody {}

@@ -3,6 +3,8 @@
 use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
+use crate::data::dict::Dict;
+use crate::data::dict::content::Content;
 use crate::layout::ParticipantId;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
@@ -63,7 +65,13 @@ impl Rings for Rooms {
                 Wire::repair(arena.region().at(object.body_offset()), who, still);
             }
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
-            kind if kind::is_data(kind) => repair_lock(arena, object, who, still),
+            kind if kind::is_data(kind) => {
+                repair_lock(arena, object, who, still);
+                if let Some(dict) = dictionary(arena, object) {
+                    // What their owners were doing is for the next ones.
+                    dict.memory.locks().for_each(|word| RawLock::new(word).repair(who, still, &|_| ()));
+                }
+            }
             kind::CONDITION => {
                 if let Ok(waiters) = Waiters::attach(arena.region(), object) {
                     RawCondition::new(&waiters).repair(who, still);
@@ -109,6 +117,13 @@ impl Rings for Rooms {
     }
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+        if let Some(dict) = dictionary(arena, object) {
+            dict.blocks(&mut |block| {
+                if let Some(reference) = dict.memory.reference(block) {
+                    each(reference);
+                }
+            });
+        }
         if !is_ring(object) {
             return;
         }
@@ -121,6 +136,11 @@ impl Rings for Rooms {
 /// Its body is a ring with messages.
 fn is_ring(object: &ObjectView) -> bool {
     matches!(object.kind(), kind::QUEUE | kind::SEGMENT)
+}
+
+fn dictionary<'a>(arena: &'a Arena, object: &ObjectView) -> Option<Dict<Content<'a>>> {
+    let is_one = matches!(object.kind(), kind::DICT | kind::NAMESPACE);
+    is_one.then(|| Content::of(arena, object)).flatten()
 }
 
 fn buffered_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a BufferedBody> {
