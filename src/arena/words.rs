@@ -9,6 +9,7 @@ use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
+use crate::layout::dict::DictBody;
 use crate::layout::event::EventBody;
 use crate::layout::list::ListBody;
 use crate::layout::lock::LockBody;
@@ -53,3 +54,5 @@ unsafe impl Shared for BufferedBody {}
 unsafe impl Shared for SocketPipeBody {}
 // SAFETY: repr(C), AtomicU64 only.
 unsafe impl Shared for ListBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for DictBody {}

@@ -9,6 +9,7 @@ pub mod block;
 pub mod buffered;
 pub mod chunk;
 pub mod condition;
+pub mod dict;
 pub mod event;
 pub mod hash;
 pub mod header;
