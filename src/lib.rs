@@ -192,6 +192,7 @@ pub use rkyv;
 #[doc(hidden)]
 pub use process::testing;
 #[cfg(not(loom))]
-pub use shared::dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
-#[cfg(not(loom))]
-pub use shared::{SharedData, SharedList, SharedListBuilder, SharedListIter};
+pub use shared::{
+    AsKey, DictBuilder, DictIter, DictStats, Namespace, SharedData, SharedDict, SharedList,
+    SharedListBuilder, SharedListIter,
+};

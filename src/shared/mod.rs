@@ -7,6 +7,9 @@ pub mod data;
 pub mod dict;
 pub mod list;
 mod names;
+mod namespace;
 
 pub use data::SharedData;
+pub use dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
 pub use list::{SharedList, SharedListBuilder, SharedListIter};
+pub use namespace::Namespace;
