@@ -221,10 +221,13 @@ fn where_the_middle_of_a_growth_fails_nothing_changes() {
     numbers.extend(8..20_000).expect("extend");
     let same: Vec<u64> = (0..20_000).collect();
     let before = small.fsck().expect("fsck").value;
-    let fill: Vec<SharedList<Vec<u64>>> =
-        (0..).map_while(|_| SharedList::builder().arena(&small).build_from([vec![0u64; 8000]]).ok()).collect();
+    let fill: Vec<SharedList<Vec<u64>>> = (0..)
+        .map_while(|_| SharedList::builder().arena(&small).build_from([vec![0u64; 8000]]).ok())
+        .collect();
     // Nothing of the new spine is left where its segments do not fit.
-    for failed in [numbers.insert(0, &1), numbers.remove(0).map(drop), numbers.reverse(), numbers.set_slice(..1, &[])] {
+    for failed in
+        [numbers.insert(0, &1), numbers.remove(0).map(drop), numbers.reverse(), numbers.set_slice(..1, &[])]
+    {
         assert_eq!(failed.expect_err("no room").kind(), ErrorKind::OutOfMemory);
     }
     assert_eq!(numbers, same);
@@ -365,7 +368,8 @@ fn a_kill_anywhere_leaves_a_whole_list() {
     let arena = arena(32 << 20);
     let pairs = list(&arena, [(0u64, "0".to_owned()), (1, "11".into())]);
     let ready = Queue::builder().capacity(1).arena(&arena).build().expect("queue");
-    let whole = |(n, text): (u64, String)| assert_eq!(text, n.to_string().repeat(1 + (n % 7) as usize), "torn");
+    let whole =
+        |(n, text): (u64, String)| assert_eq!(text, n.to_string().repeat(1 + (n % 7) as usize), "torn");
     for round in 0..40 {
         let process = Process::new(churn, (pairs.clone(), ready.clone())).start().expect("start");
         ready.get_timeout(LONG).expect("it is at work");
