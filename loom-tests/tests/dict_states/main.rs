@@ -440,7 +440,7 @@ fn interrupt_in(settings: Settings, switches: u32) {
                 at = next;
                 trace.extend(changes);
             }
-            if switches > 1 && trace.len() > if deep() { 400 } else { 60 } {
+            if switches > 1 && trace.len() > if deep() { 400 } else { 48 } {
                 continue;
             }
             let end = interrupted(&world.shared, &trace, key, switches);
