@@ -192,4 +192,6 @@ pub use rkyv;
 #[doc(hidden)]
 pub use process::testing;
 #[cfg(not(loom))]
-pub use shared::SharedData;
+pub use shared::{
+    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, SharedArray, SharedArrayBuilder, SharedData,
+};

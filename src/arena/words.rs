@@ -5,6 +5,7 @@
 //! Only declarations that a type is made of atomics.
 #![allow(unsafe_code)]
 
+use crate::layout::array::ArrayBody;
 use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
@@ -50,3 +51,5 @@ unsafe impl Shared for EventBody {}
 unsafe impl Shared for BufferedBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for SocketPipeBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for ArrayBody {}

@@ -4,6 +4,7 @@ use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
 use crate::layout::ParticipantId;
+use crate::layout::array::ArrayBody;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
 use crate::layout::lock::LockBody;
@@ -63,7 +64,13 @@ impl Rings for Rooms {
                 Wire::repair(arena.region().at(object.body_offset()), who, still);
             }
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
-            kind if kind::is_data(kind) => repair_lock(arena, object, who, still),
+            kind if kind::is_data(kind) => {
+                repair_lock(arena, object, who, still);
+                if let Some(body) = array_body(arena, object) {
+                    // What it had announced is taken back by now.
+                    EventCount::new(&body.event).wake_all();
+                }
+            }
             kind::CONDITION => {
                 if let Ok(waiters) = Waiters::attach(arena.region(), object) {
                     RawCondition::new(&waiters).repair(who, still);
@@ -109,6 +116,13 @@ impl Rings for Rooms {
     }
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+        if let Some(body) = array_body(arena, object) {
+            // What its last writer had committed and not copied when it died.
+            let block = body.block.load(Ordering::Acquire);
+            if arena.value(block, object.id()).is_some() {
+                each(block);
+            }
+        }
         if !is_ring(object) {
             return;
         }
@@ -125,6 +139,11 @@ fn is_ring(object: &ObjectView) -> bool {
 
 fn buffered_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a BufferedBody> {
     let fits = object.kind() == kind::BUFFERED && object.body_len() >= size_of::<BufferedBody>() as u64;
+    fits.then(|| arena.region().at(object.body_offset()))
+}
+
+fn array_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a ArrayBody> {
+    let fits = object.kind() == kind::ARRAY && object.body_len() >= size_of::<ArrayBody>() as u64;
     fits.then(|| arena.region().at(object.body_offset()))
 }
 

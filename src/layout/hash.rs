@@ -4,7 +4,7 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    announcement, block, buffered, chunk, condition, event, header, lock, locked, named, object, participant,
+    announcement, array, block, buffered, chunk, condition, event, header, lock, locked, named, object, participant,
     pipe, reference, ring, semaphore, socket_pipe, stream,
 };
 
@@ -66,5 +66,6 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, event::SHAPE);
     hash = mix_all(hash, named::SHAPE);
     hash = mix_all(hash, buffered::SHAPE);
+    hash = mix_all(hash, array::SHAPE);
     hash
 };
