@@ -4,8 +4,8 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    announcement, array, block, buffered, chunk, condition, event, header, lock, locked, named, object, participant,
-    pipe, reference, ring, semaphore, socket_pipe, stream,
+    announcement, array, block, buffered, chunk, condition, event, header, lock, locked, named, object,
+    participant, pipe, reference, ring, semaphore, socket_pipe, stream,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).

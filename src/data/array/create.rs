@@ -59,7 +59,8 @@ pub fn create<T: rkyv::Archive + Copy>(
             First::These(these) => unsafe {
                 elements.copy_from_nonoverlapping(these.as_ptr(), these.len());
             },
-            First::Same(_, value) if plain_bytes(value).is_some_and(|bytes| bytes.iter().all(|b| *b == 0)) => {}
+            First::Same(_, value)
+                if plain_bytes(value).is_some_and(|bytes| bytes.iter().all(|b| *b == 0)) => {}
             First::Same(count, value) => {
                 for index in 0..count {
                     // SAFETY: as above.
