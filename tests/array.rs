@@ -155,7 +155,7 @@ fn a_panic_in_an_edit_closes_it() {
 fn what_lies_outside_is_an_error_that_says_so() {
     let a = SharedArray::from_slice(&[1u8, 2, 3]).expect("array");
     let outside = |error: processing::Error, what: &str| {
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(error.kind(), ErrorKind::OutOfRange);
         assert!(error.to_string().contains(what), "{error}");
     };
     outside(a.get(3).expect_err("outside"), "element 3 is asked for, and it has 3");
@@ -184,7 +184,7 @@ fn an_array_without_elements() {
     a.set_slice(0, &[]).expect("set");
     assert!(a.write().expect("write").is_empty() && a.read().expect("read").as_bytes().is_empty());
     assert!(a.edit().expect("edit").is_empty());
-    assert_eq!(a.get(0).expect_err("there is none").kind(), ErrorKind::InvalidInput);
+    assert_eq!(a.get(0).expect_err("there is none").kind(), ErrorKind::OutOfRange);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use processing::layout::array::Mode;
 use processing::prim::limits::Limits;
 use processing::prim::spin::{Spinner, WaitStrategy};
 use processing::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use processing::sync::fence;
 
 const NAME: u64 = 77;
 
@@ -93,6 +94,10 @@ impl Shared {
 }
 
 impl Lines for Shared {
+    fn order(&self) -> bool {
+        fence::heavy()
+    }
+
     fn any(&self, side: Side, name: u64) -> bool {
         let words = if side == Side::Set { &self.set } else { &self.held };
         words.iter().any(|word| word.load(Ordering::Acquire) == name)

@@ -31,6 +31,10 @@ pub const ANNOUNCEMENTS_SIZE: u64 = PAGE;
 /// Lines of one participant.
 pub const LINES: u64 = ANNOUNCEMENTS_SIZE / size_of::<AnnounceLine>() as u64;
 
+/// In the mark of a participant (`ParticipantSlot::announced`): its threads leave the fence between announcing and looking again to those who
+/// ask (`membarrier(2)`).
+pub const RELIES: u64 = 1 << 32;
+
 impl AnnounceLine {
     /// A word of [`held`](Self::held) that announces nothing. For the line's thread.
     #[inline]

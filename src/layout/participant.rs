@@ -6,7 +6,7 @@
 //! 16   identity  inode of the process's pidfd, or its start time
 //! 24   source    where `identity` comes from
 //! 64   name      64 bytes of UTF-8, padded with zeros
-//! 128  announced how many lines of announcements its threads ever used: a mark, which only goes up
+//! 128  announced how many lines of announcements its threads ever used: a mark, which only goes up; bit 32: `RELIES`
 //! 136  spare
 //! ```
 //!

@@ -3,7 +3,7 @@
 //! # Orders
 //!
 //! Who announces stores the word, runs [`light`](crate::sync::fence::light), and looks again at what made it announce. Who wants to free or change what
-//! may be announced first changes what is looked at, then runs [`heavy`](crate::sync::fence::heavy), and only then looks
+//! may be announced first changes what is looked at, then runs [`order_announcements`](Region::order_announcements), and only then looks
 //! here: at least one of the two sees the other. Taking an announcement back is a Release store, and the look is Acquire: the reads of a thread are
 //! over when others no longer see its word.
 //!
@@ -15,9 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Me, Region};
 use crate::layout::ParticipantId;
-use crate::layout::announcement::{ANNOUNCEMENTS_SIZE, AnnounceLine, LINES};
+use crate::layout::announcement::{ANNOUNCEMENTS_SIZE, AnnounceLine, LINES, RELIES};
 use crate::layout::participant::ParticipantSlot;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use crate::sync::fence;
+use crate::sys::membarrier;
 
 /// The lines of this process in one region.
 #[derive(Debug, Default)]
@@ -101,9 +103,16 @@ impl Region {
         }
     }
 
+    /// The half of who wants to free or change what may be announced, between its change and [`each_announcement`](Self::each_announcement). False: the
+    /// kernel does not let this process order the others, and at least one of them relies on that; then nothing may be freed or changed here.
+    #[cold]
+    pub fn order_announcements(&self) -> bool {
+        fence::heavy() || (1..=self.high()).all(|id| self.slot_of(id).announced.load(Acquire) & RELIES == 0)
+    }
+
     fn lines_of(&self, who: ParticipantId) -> impl Iterator<Item = &AnnounceLine> {
         // Acquire: pairs with `announced` in `new_line`, which is raised when the page has memory.
-        let used = self.slot_of(who).announced.load(Acquire).min(LINES);
+        let used = (self.slot_of(who).announced.load(Acquire) & !RELIES).min(LINES);
         let start = self.geometry().announcements_of(who);
         (0..used).map(move |index| self.at(start + index * size_of::<AnnounceLine>() as u64))
     }
@@ -128,7 +137,8 @@ impl Region {
         // Without memory it has no line now, and perhaps later.
         self.commit(self.geometry().announcements_of(me.id), ANNOUNCEMENTS_SIZE).ok()?;
         pool.next += 1;
-        self.slot_of(me.id).announced.fetch_max(index + 1, AcqRel);
+        let relies = if membarrier::registered() { RELIES } else { 0 };
+        self.slot_of(me.id).announced.fetch_max(relies | (index + 1), AcqRel);
         Some(index)
     }
 }
@@ -213,6 +223,16 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(with, LINES as usize);
+    }
+
+    #[test]
+    fn who_relies_on_our_fence_is_known() {
+        let region = Region::create(1 << 20).unwrap();
+        assert!(region.order_announcements());
+        let announced = &region.slot_of(region.me().unwrap().id).announced;
+        region.my_line().unwrap();
+        assert_eq!(announced.load(Relaxed) & !RELIES, 1);
+        assert_eq!(announced.load(Relaxed) & RELIES != 0, membarrier::registered());
     }
 
     #[test]

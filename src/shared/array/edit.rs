@@ -37,7 +37,7 @@ impl<'a, T: SharedData + Copy> ArrayEditGuard<'a, T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no such element; `WrongProcess` in a forked copy.
+    /// `OutOfRange` if there is no such element; `WrongProcess` in a forked copy.
     pub fn set(&mut self, index: usize, value: T) -> Result<()> {
         self.write(index, &[value])
     }
@@ -46,7 +46,7 @@ impl<'a, T: SharedData + Copy> ArrayEditGuard<'a, T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if they do not lie in the array; `WrongProcess` in a forked copy.
+    /// `OutOfRange` if they do not lie in the array; `WrongProcess` in a forked copy.
     pub fn write(&mut self, at: usize, elements: &[T]) -> Result<()> {
         let range = self.shared.range(at..at.saturating_add(elements.len()))?;
         if !self.shared.array().is_present() {

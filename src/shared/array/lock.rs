@@ -83,8 +83,8 @@ impl<T: SharedData + Copy> SharedArray<T> {
             Refusal::Cancelled => (ErrorKind::Cancelled, "the wait was cancelled", ""),
             Refusal::Unordered => (
                 ErrorKind::Unsupported,
-                "the kernel refuses membarrier(2), without which guards cannot keep single stores out",
-                "allow the call, or use get and set alone",
+                "the kernel refuses membarrier(2) to this process, and others rely on it",
+                "allow the call in all processes or in none, or use get and set alone",
             ),
         };
         Error::new(kind, self.object(), what).hint(hint)
@@ -140,6 +140,10 @@ struct Everybody<'a> {
 }
 
 impl Lines for Everybody<'_> {
+    fn order(&self) -> bool {
+        self.region.order_announcements()
+    }
+
     fn any(&self, side: Side, name: u64) -> bool {
         let mut found = false;
         self.region.each_announcement(|line| {

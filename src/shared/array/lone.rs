@@ -28,7 +28,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no such element; `WrongProcess` if the handle was inherited through a fork.
+    /// `OutOfRange` if there is no such element; `WrongProcess` if the handle was inherited through a fork.
     #[inline]
     pub fn get(&self, index: usize) -> Result<T> {
         match self.array().load(index) {
@@ -44,9 +44,9 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no such element; `Deadlock` if this thread has a guard of the array; `OwnerDied` if somebody died in
-    /// [`edit`](Self::edit); `Unsupported` if the kernel refuses `membarrier`, and others use guards; `WrongProcess`. The
-    /// element is as before then.
+    /// `OutOfRange` if there is no such element; `Deadlock` if this thread has a guard of the array; `OwnerDied` if somebody died in
+    /// [`edit`](Self::edit); `Unsupported` if others use guards and the kernel refuses `membarrier` here and not to others;
+    /// `WrongProcess`. The element is as before then.
     #[inline]
     pub fn set(&self, index: usize, value: T) -> Result<()> {
         let array = self.array();

@@ -193,7 +193,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     /// # Errors
     ///
     /// `Deadlock` if this thread writes to it; `OwnerDied` if somebody died in [`edit`](Self::edit); `Unsupported` if the kernel refuses
-    /// `membarrier`; `WrongProcess` if the handle was inherited through a fork.
+    /// `membarrier` here and not to others; `WrongProcess` if the handle was inherited through a fork.
     #[inline]
     pub fn read(&self) -> Result<ArrayReadGuard<'_, T>> {
         self.read_within(&Limits::NONE)
@@ -227,8 +227,8 @@ impl<T: SharedData + Copy> SharedArray<T> {
     /// # Errors
     ///
     /// `OutOfMemory` or `TooLarge` if the arena has no room for the copy; `Deadlock` if this thread has a guard of it already;
-    /// `OwnerDied` if somebody died in [`edit`](Self::edit); `Unsupported` if the kernel refuses `membarrier`; `WrongProcess`. Nothing was
-    /// changed then.
+    /// `OwnerDied` if somebody died in [`edit`](Self::edit); `Unsupported` if the kernel refuses `membarrier` here and not to others;
+    /// `WrongProcess`. Nothing was changed then.
     pub fn write(&self) -> Result<ArrayWriteGuard<'_, T>> {
         self.write_within(.., &Limits::NONE)
     }
@@ -263,7 +263,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the range does not lie in the array; those of [`write`](Self::write).
+    /// `OutOfRange` if the range does not lie in the array; those of [`write`](Self::write).
     pub fn write_range(&self, range: impl RangeBounds<usize>) -> Result<ArrayWriteGuard<'_, T>> {
         self.write_within(range, &Limits::NONE)
     }
@@ -308,7 +308,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the range does not lie in the array; those of [`read`](Self::read).
+    /// `OutOfRange` if the range does not lie in the array; those of [`read`](Self::read).
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
         let range = self.range(range)?;
         let guard = self.read()?;
@@ -328,7 +328,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if they do not lie in the array; those of [`write`](Self::write).
+    /// `OutOfRange` if they do not lie in the array; those of [`write`](Self::write).
     pub fn set_slice(&self, at: usize, elements: &[T]) -> Result<()> {
         let range = self.range(at..at.saturating_add(elements.len()))?;
         self.replace(range, |room| room.copied(elements))
@@ -369,7 +369,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
 
     #[cold]
     fn outside(&self, what: String) -> Error {
-        Error::new(ErrorKind::InvalidInput, self.object(), what).hint("see len()")
+        Error::new(ErrorKind::OutOfRange, self.object(), what).hint("see len()")
     }
 
     /// "shared array 7".

@@ -19,7 +19,7 @@ pub struct World {
 pub struct Snapshot {
     objects: u64,
     references: u64,
-    /// private, sent, body, value, dying, leaked, in cycles
+    /// private, sent, body, dying, leaked, in cycles
     blocks: [u64; 7],
     allocated: u64,
     participants: Vec<u16>,
