@@ -193,6 +193,7 @@ pub use rkyv;
 pub use process::testing;
 #[cfg(not(loom))]
 pub use shared::{
-    AsKey, DictBuilder, DictIter, DictStats, Namespace, SharedData, SharedDict, SharedList,
-    SharedListBuilder, SharedListIter,
+    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictBuilder, DictIter, DictStats,
+    Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList, SharedListBuilder,
+    SharedListIter,
 };

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use processing::{
-    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, StartMethod, pipe_in, spawn,
+    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, StartMethod, pipe_in,
+    spawn,
 };
 
 fn main() {
@@ -22,6 +23,8 @@ fn main() {
 fn all() {
     println!("a_copy_may_do_nothing_with_its_parents_handles");
     a_copy_may_do_nothing_with_its_parents_handles();
+    println!("a_copy_may_do_nothing_with_its_parents_array");
+    a_copy_may_do_nothing_with_its_parents_array();
     println!("a_copy_may_not_wait_for_its_parents_children");
     a_copy_may_not_wait_for_its_parents_children();
     for value in [&b"thread"[..], b" spawn", b"\xff\xfe", b"fork,spawn"] {
@@ -108,6 +111,66 @@ fn a_copy_may_do_nothing_with_its_parents_handles() {
     drop((q, plain, a, b));
     let report = arena.fsck().expect("fsck");
     assert!(report.is_clean() && report.objects == 0, "{report}");
+}
+
+/// Whether another process could write to it now.
+fn is_free(a: &SharedArray<u64>) -> bool {
+    let write = |a: SharedArray<u64>| match a.try_write() {
+        Ok(_) => true,
+        Err(error) if error.is_timeout() => false,
+        Err(error) => panic!("{error}"),
+    };
+    spawn(write, (a.clone(),)).expect("start").join().expect("join")
+}
+
+fn a_copy_may_do_nothing_with_its_parents_array() {
+    let a = SharedArray::from_slice(&[1u64, 2]).expect("array");
+    assert!(is_free(&a));
+    assert!(in_a_copy(|| {
+        for error in [
+            a.get(0).map(drop),
+            a.set(0, 9),
+            a.iter().map(drop),
+            a.read().map(drop),
+            a.try_write().map(drop),
+            a.edit().map(drop),
+            a.recover().map(drop),
+            a.fill(9),
+            a.set_slice(0, &[9]),
+            a.slice(..).map(drop),
+        ] {
+            says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+        }
+        assert_eq!(a.to_string(), "SharedArray(u64, [.. of 2, not to be read now])");
+    }));
+    // What a copy does to guards changes nothing of its parent's.
+    let mut read = Some(a.read().expect("read"));
+    assert!(in_a_copy(|| drop(read.take())));
+    assert!(!is_free(&a));
+    drop(read);
+    assert!(is_free(&a));
+    let mut write = Some(a.write().expect("write"));
+    write.as_mut().expect("guard")[0] = 5;
+    for commits in [true, false] {
+        assert!(in_a_copy(|| match write.take() {
+            Some(guard) if commits => {
+                says(&guard.commit().expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+            }
+            guard => drop(guard),
+        }));
+        assert!(!is_free(&a));
+        assert_eq!(a.get(0).expect("get"), 1);
+    }
+    drop(write);
+    assert_eq!(a.to_vec().expect("read"), [5, 2]);
+    let mut edit = Some(a.edit().expect("edit"));
+    assert!(in_a_copy(|| {
+        let mut edit = edit.take().expect("guard");
+        says(&edit.set(0, 9).expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+    }));
+    assert!(!is_free(&a));
+    drop(edit);
+    assert!(is_free(&a) && a.get(0).expect("get") == 5);
 }
 
 fn refused(q: &Queue<Text>, plain: &Queue<u64>, a: &Connection, b: &Connection, arena: &Arena) {

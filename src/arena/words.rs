@@ -5,6 +5,7 @@
 //! Only declarations that a type is made of atomics.
 #![allow(unsafe_code)]
 
+use crate::layout::array::ArrayBody;
 use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
@@ -56,3 +57,5 @@ unsafe impl Shared for SocketPipeBody {}
 unsafe impl Shared for ListBody {}
 // SAFETY: repr(C), AtomicU64 only.
 unsafe impl Shared for DictBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for ArrayBody {}

@@ -5,6 +5,7 @@
 //! lines of 64 bytes spelled out, and all bytes zero is a valid, free state of everything.
 
 pub mod announcement;
+pub mod array;
 pub mod block;
 pub mod buffered;
 pub mod chunk;
