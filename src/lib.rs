@@ -192,4 +192,4 @@ pub use rkyv;
 #[doc(hidden)]
 pub use process::testing;
 #[cfg(not(loom))]
-pub use shared::SharedData;
+pub use shared::{SharedData, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard};

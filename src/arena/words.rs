@@ -16,6 +16,8 @@ use crate::layout::object::{ArenaControl, ObjectEntry};
 use crate::layout::reference::{ReferenceControl, ReferenceEntry};
 use crate::layout::semaphore::{Lane, SemaphoreBody};
 use crate::layout::socket_pipe::SocketPipeBody;
+use crate::layout::structure::StructBody;
+use crate::layout::value::{ValueBody, WordBody};
 use crate::region::Shared;
 
 // SAFETY: repr(C), AtomicU64 only.
@@ -50,3 +52,9 @@ unsafe impl Shared for EventBody {}
 unsafe impl Shared for BufferedBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for SocketPipeBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for WordBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ValueBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for StructBody {}

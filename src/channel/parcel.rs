@@ -46,7 +46,11 @@ pub(crate) fn own<T: Message>(domain: &Domain, held: &Held<'_>, value: &T::Archi
 }
 
 /// Takes references of this process's own to the handles in `block` and makes the value.
-fn with_handles<T>(domain: &Domain, block: &BlockView<'_>, make: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn with_handles<T>(
+    domain: &Domain,
+    block: &BlockView<'_>,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     if block.children() == 0 {
         return make();
     }
@@ -71,7 +75,8 @@ pub(crate) fn children(domain: &Domain, block: &Block<'_>, parts: &[Part]) -> Re
     Ok(children)
 }
 
-fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
+/// References of this process's own to the handles in a block that something keeps.
+pub(crate) fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
     let attach = |i| domain.with_room(|| domain.store().attach_child(block, i));
     (0..block.children()).map(attach).collect()
 }

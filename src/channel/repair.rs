@@ -3,12 +3,15 @@
 use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
+use crate::data::blocks::ArenaBlocks;
+use crate::data::swap::Swap;
 use crate::layout::ParticipantId;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
 use crate::layout::lock::LockBody;
 use crate::layout::semaphore::{Lane, SemaphoreBody, max_of};
 use crate::layout::socket_pipe::SocketPipeBody;
+use crate::layout::structure::StructBody;
 use crate::prim::condition::RawCondition;
 use crate::prim::event::RawEvent;
 use crate::prim::event_count::EventCount;
@@ -109,6 +112,10 @@ impl Rings for Rooms {
     }
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+        if object.kind() == kind::STRUCT && object.body_len() >= size_of::<StructBody>() as u64 {
+            let body: &StructBody = arena.region().at(object.body_offset());
+            return Swap::new(ArenaBlocks::new(&body.chain, arena, object.id())).each(each);
+        }
         if !is_ring(object) {
             return;
         }

@@ -4,6 +4,16 @@
 //! last handle of all processes, also when they were killed. What is done about the dead in them is in `channel::repair`, which the arena calls.
 
 pub mod data;
+mod lock;
 mod names;
+mod open;
+mod read_guard;
+mod structure;
+mod value;
+mod write_guard;
 
 pub use data::SharedData;
+pub use read_guard::StructReadGuard;
+pub use structure::SharedStruct;
+pub use value::SharedValue;
+pub use write_guard::StructWriteGuard;
