@@ -195,5 +195,5 @@ pub use process::testing;
 pub use shared::{
     ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictBuilder, DictIter, DictStats,
     Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList, SharedListBuilder,
-    SharedListIter,
+    SharedListIter, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
 };

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use processing::{
-    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, StartMethod, pipe_in,
-    spawn,
+    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, SharedStruct, SharedValue,
+    StartMethod, pipe_in, spawn,
 };
 
 fn main() {
@@ -25,6 +25,8 @@ fn all() {
     a_copy_may_do_nothing_with_its_parents_handles();
     println!("a_copy_may_do_nothing_with_its_parents_array");
     a_copy_may_do_nothing_with_its_parents_array();
+    println!("a_copy_changes_no_shared_data_and_its_guards_are_its_parents");
+    a_copy_changes_no_shared_data_and_its_guards_are_its_parents();
     println!("a_copy_may_not_wait_for_its_parents_children");
     a_copy_may_not_wait_for_its_parents_children();
     for value in [&b"thread"[..], b" spawn", b"\xff\xfe", b"fork,spawn"] {
@@ -198,6 +200,52 @@ fn refused(q: &Queue<Text>, plain: &Queue<u64>, a: &Connection, b: &Connection, 
     ] {
         says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["process", hint]);
     }
+}
+
+fn a_copy_changes_no_shared_data_and_its_guards_are_its_parents() {
+    let arena = Arena::builder().limit(16 << 20).build().expect("arena");
+    let word = SharedValue::builder().arena(&arena).build(7u32).expect("shared value");
+    let long = SharedValue::builder().arena(&arena).build([7u64; 8]).expect("shared value");
+    let text = SharedStruct::builder().arena(&arena).build(&"old".to_owned()).expect("shared struct");
+    let reads = Some(text.read().expect("read"));
+    let mut writes = Some(text.write().expect("write"));
+    processing::rkyv::string::ArchivedString::as_str_seal(writes.as_mut().expect("guard").seal())
+        .unseal()
+        .make_ascii_uppercase();
+    let (mut copied_reads, mut copied_writes) = (reads, writes);
+    assert!(in_a_copy(|| {
+        let errors = [
+            word.set(8),
+            word.update(|n| *n += 1),
+            long.set([8; 8]),
+            long.update(|n| n[0] += 1),
+            text.read().map(drop),
+            text.get().map(drop),
+            text.set(&"new".to_owned()),
+            text.write().map(drop),
+            copied_writes.take().expect("inherited").commit(),
+        ];
+        for error in errors {
+            says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["process"]);
+        }
+        // A look.
+        assert_eq!((word.get(), long.get()), (7, [7; 8]));
+        let guard = copied_reads.take().expect("inherited");
+        assert_eq!(guard.as_str(), "old");
+    }));
+    assert!(in_a_copy(|| drop((copied_reads.take(), copied_writes.take()))));
+    // Nothing was changed, given back, or taken back.
+    assert_eq!(text.get().expect("get"), "old");
+    assert_eq!(text.set(&String::new()).expect_err("this thread writes").kind(), ErrorKind::Deadlock);
+    copied_writes.expect("still here").commit().expect("commit");
+    for n in 0..20 {
+        text.set(&n.to_string()).expect("set");
+    }
+    assert_eq!(copied_reads.as_ref().expect("still here").as_str(), "old");
+    drop((copied_reads, word, long));
+    drop(text);
+    let report = arena.fsck().expect("fsck");
+    assert!(report.is_clean() && report.objects == 0, "{report}");
 }
 
 fn a_copy_may_not_wait_for_its_parents_children() {

@@ -19,6 +19,8 @@ use crate::layout::object::{ArenaControl, ObjectEntry};
 use crate::layout::reference::{ReferenceControl, ReferenceEntry};
 use crate::layout::semaphore::{Lane, SemaphoreBody};
 use crate::layout::socket_pipe::SocketPipeBody;
+use crate::layout::structure::StructBody;
+use crate::layout::value::{ValueBody, WordBody};
 use crate::region::Shared;
 
 // SAFETY: repr(C), AtomicU64 only.
@@ -59,3 +61,9 @@ unsafe impl Shared for ListBody {}
 unsafe impl Shared for DictBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for ArrayBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for WordBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ValueBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for StructBody {}

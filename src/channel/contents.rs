@@ -2,12 +2,15 @@
 
 use crate::arena::{Arena, ObjectView};
 use crate::channel::kind;
+use crate::data::blocks::ArenaBlocks;
 use crate::data::dict::Dict;
 use crate::data::dict::content::Content;
 use crate::data::list::List;
 use crate::data::list::stored::Stored;
+use crate::data::swap::Swap;
 use crate::layout::ParticipantId;
 use crate::layout::array::ArrayBody;
+use crate::layout::structure::StructBody;
 use crate::prim::event_count::EventCount;
 use crate::prim::lock::RawLock;
 use crate::region::Shared;
@@ -34,6 +37,7 @@ pub(super) fn repair(arena: &Arena, object: &ObjectView, who: ParticipantId, sti
 /// Every block of the object, as [`Rings::messages`](crate::arena::Rings::messages) wants them.
 pub(super) fn blocks(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
     match object.kind() {
+        kind::STRUCT => of_struct(arena, object, each),
         kind::ARRAY => of_array(arena, object, each),
         kind::LIST => of_list(arena, object, each),
         kind::DICT | kind::NAMESPACE => of_dictionary(arena, object, each),
@@ -44,6 +48,11 @@ pub(super) fn blocks(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u6
 fn body<'a, T: Shared>(arena: &'a Arena, object: &ObjectView) -> Option<&'a T> {
     let fits = object.body_len() >= size_of::<T>() as u64;
     fits.then(|| arena.region().at(object.body_offset()))
+}
+
+fn of_struct(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+    let Some(body) = body::<StructBody>(arena, object) else { return };
+    Swap::new(ArenaBlocks::new(&body.chain, arena, object.id())).each(each);
 }
 
 fn of_array(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {

@@ -11,6 +11,16 @@
 //! from the dead finishes or undoes that by the record, before anything else. A stopped writer delays writers, never a reader.
 
 pub mod array;
+#[cfg(not(loom))]
+pub mod blocks;
 pub mod dict;
+#[cfg(not(loom))]
+pub mod draft;
 pub mod list;
+#[cfg(not(loom))]
+pub mod pinned;
+#[cfg(not(loom))]
+pub mod plain;
+pub mod stamped;
+pub mod swap;
 pub mod words;

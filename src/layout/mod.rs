@@ -26,6 +26,8 @@ pub mod ring;
 pub mod semaphore;
 pub mod socket_pipe;
 pub mod stream;
+pub mod structure;
+pub mod value;
 
 pub use participant::ParticipantId;
 

@@ -7,8 +7,14 @@ mod array;
 pub mod data;
 pub mod dict;
 pub mod list;
+mod lock;
 mod names;
 mod namespace;
+mod open;
+mod read_guard;
+mod structure;
+mod value;
+mod write_guard;
 
 pub use array::{
     ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, SharedArray, SharedArrayBuilder,
@@ -17,3 +23,7 @@ pub use data::SharedData;
 pub use dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
 pub use list::{SharedList, SharedListBuilder, SharedListIter};
 pub use namespace::Namespace;
+pub use read_guard::StructReadGuard;
+pub use structure::SharedStruct;
+pub use value::SharedValue;
+pub use write_guard::StructWriteGuard;
