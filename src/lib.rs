@@ -194,6 +194,6 @@ pub use process::testing;
 #[cfg(not(loom))]
 pub use shared::{
     ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictBuilder, DictIter, DictStats,
-    Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList, SharedListBuilder,
-    SharedListIter, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
+    LocalManager, Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList,
+    SharedListBuilder, SharedListIter, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
 };
