@@ -25,6 +25,9 @@ struct Runner {
     /// The smallest share, one a round.
     shares: Vec<f64>,
     every: Option<f64>,
+    /// The other's writes a second, one a round.
+    writers: Vec<f64>,
+    bytes_each: Option<f64>,
 }
 
 /// How a row's time is spent.
@@ -97,6 +100,8 @@ impl Runner {
             each: None,
             shares: Vec::new(),
             every: None,
+            writers: Vec::new(),
+            bytes_each: None,
         }
     }
 
@@ -131,6 +136,8 @@ impl Runner {
         self.figures.push(batch.elapsed.as_secs_f64() * 1e9 / self.operations as f64);
         self.shares.extend(batch.share);
         self.every = batch.every;
+        self.writers.extend(batch.writer);
+        self.bytes_each = batch.bytes_each;
         if let Some(each) = batch.each {
             match &mut self.each {
                 Some(all) => all.add(&each)?,
@@ -171,9 +178,17 @@ impl Runner {
             peer_p99: its(0.99),
             peer_p999: its(0.999),
             every_ns: self.every.map(round),
-            share: (!self.shares.is_empty()).then(|| round(Spread::of(self.shares.iter().copied()).median)),
+            share: middle(&self.shares),
+            writer_per_s: middle(&self.writers),
+            peer_writer_per_s: peer.and_then(|peer| middle(&peer.writers)),
+            bytes_each: self.bytes_each.map(round),
         }
     }
+}
+
+/// The median of what some rounds have said.
+fn middle(figures: &[f64]) -> Option<f64> {
+    (!figures.is_empty()).then(|| round(Spread::of(figures.iter().copied()).median))
 }
 
 /// To a thousandth: more digits would be noise. Of what is less than one to a millionth, so that it does not become nothing.
