@@ -1,7 +1,9 @@
 //! What is compared with what.
 
-use crate::{crossbeam, iceoryx2, ipc_channel, python, ringfire, rtrb};
+use crate::python::manager;
+use crate::{crossbeam, heed, iceoryx2, ipc_channel, mmap_sync, python, ringfire, rtrb};
 use processing_cli::measure::Row;
+use processing_cli::measure::entries::{Large, Small};
 use processing_cli::speed::raw::line_copy::WORDS_1M;
 
 pub fn rows() -> Vec<Row> {
@@ -24,7 +26,20 @@ fn alone() -> Vec<Row> {
         python::condition(),
         python::queue(),
     ];
-    rings.into_iter().chain(queues).chain(between_processes).map(Row::alone).collect()
+    let shared_data = [
+        mmap_sync::read_value("mmap_sync.read.64b"),
+        mmap_sync::write_value("mmap_sync.write.64b"),
+        mmap_sync::read_struct("mmap_sync.read.4k"),
+        heed::get::<Small>("heed", 10_000),
+        heed::get::<Large>("heed.16b_64b", 10_000),
+        manager::dict_get("python.manager_dict", manager::SMALL, 10_000),
+        manager::dict_get("python.manager_dict.16b_64b", manager::LARGE, 10_000),
+        manager::dict_set("python.manager_dict.set", manager::SMALL, 10_000),
+        manager::list_push("python.manager_list.push"),
+        manager::list_get("python.manager_list.get"),
+    ];
+    let all = rings.into_iter().chain(queues).chain(between_processes).chain(shared_data);
+    all.map(Row::alone).collect()
 }
 
 /// A peer has in a row the name that the goals know it by, whatever of it is measured there.

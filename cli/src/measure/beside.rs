@@ -139,7 +139,8 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Whose sides use [`Pad::watch`] and [`Pad::write`] of this pad.
+    /// Whose sides use [`Pad::watch`] and [`Pad::write`] of this pad. The writer's orders are 1 always: an order of 0 may set it up
+    /// before.
     pub fn new(pad: &'static Pad, reader: impl Side + 'static, writer: impl Side + 'static) -> Self {
         let writer = Writer { side: Box::new(writer), orders: 0, busy: false, has_begun: false };
         Self { pad, reader: Box::new(reader), writer: Some(writer) }
@@ -193,7 +194,7 @@ impl Writer {
         while pad.writes.0.load(Ordering::Acquire) == before {
             self.collect(pad)?;
             if !self.busy {
-                self.side.order(0).context("the writer")?;
+                self.side.order(1).context("the writer")?;
                 (self.busy, self.orders) = (true, self.orders + 1);
             }
             if start.elapsed() > patience {

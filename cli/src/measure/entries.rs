@@ -1,6 +1,6 @@
 //! What dictionaries hold: entries `0..limit`, whose values say which entry they are of, so that a wrong or torn one is seen.
 
-use super::payload::{is_message, message};
+use super::payload::{is_message, message, write_message_bytes};
 
 /// Entries are numbered in so many bits of a value; above them is what number of write it comes from.
 const INDEX: u32 = 20;
@@ -18,6 +18,15 @@ pub trait Kind: 'static {
 
     /// Whether this is a whole value of that entry, by any write.
     fn is_value(value: &Self::Value, index: u64) -> bool;
+
+    /// For peers that know bytes alone.
+    fn key_bytes(key: &Self::Key) -> impl AsRef<[u8]>;
+
+    /// The same of a value.
+    fn value_bytes(value: &Self::Value) -> impl AsRef<[u8]>;
+
+    /// What [`value_bytes`](Self::value_bytes) has made bytes of; None of any other number of bytes.
+    fn value_of(bytes: &[u8]) -> Option<Self::Value>;
 }
 
 /// A u64 -> a u64.
@@ -59,6 +68,21 @@ impl Kind for Small {
     fn is_value(value: &u64, index: u64) -> bool {
         is_number(*value, index)
     }
+
+    #[inline(always)]
+    fn key_bytes(key: &u64) -> impl AsRef<[u8]> {
+        key.to_be_bytes()
+    }
+
+    #[inline(always)]
+    fn value_bytes(value: &u64) -> impl AsRef<[u8]> {
+        value.to_ne_bytes()
+    }
+
+    #[inline(always)]
+    fn value_of(bytes: &[u8]) -> Option<u64> {
+        Some(u64::from_ne_bytes(bytes.try_into().ok()?))
+    }
 }
 
 impl Kind for Large {
@@ -82,6 +106,27 @@ impl Kind for Large {
     fn is_value(value: &[u64; 8], index: u64) -> bool {
         is_number(value[0], index) && is_message(value, value[0])
     }
+
+    #[inline(always)]
+    fn key_bytes(key: &[u8; 16]) -> impl AsRef<[u8]> {
+        key
+    }
+
+    #[inline(always)]
+    fn value_bytes(value: &[u64; 8]) -> impl AsRef<[u8]> {
+        let mut bytes = [0; 64];
+        write_message_bytes(&mut bytes, value[0]);
+        bytes
+    }
+
+    #[inline(always)]
+    fn value_of(bytes: &[u8]) -> Option<[u64; 8]> {
+        let (words, []) = bytes.as_chunks::<8>() else { return None };
+        let mut value = [0; 8];
+        let words: &[[u8; 8]; 8] = words.try_into().ok()?;
+        value.iter_mut().zip(words).for_each(|(to, word)| *to = u64::from_ne_bytes(*word));
+        Some(value)
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +145,16 @@ mod tests {
             assert!(Large::is_value(&value, index) && !Large::is_value(&value, index + 1));
             value[7] ^= 1;
             assert!(!Large::is_value(&value, index));
+        }
+    }
+
+    #[test]
+    fn values_are_the_same_again_after_they_were_bytes() {
+        for (index, write) in [(0, 0), (999_999, 1 << 40)] {
+            let (small, large) = (Small::value(index, write), Large::value(index, write));
+            assert_eq!(Small::value_of(Small::value_bytes(&small).as_ref()), Some(small));
+            assert_eq!(Large::value_of(Large::value_bytes(&large).as_ref()), Some(large));
+            assert_eq!((Small::value_of(&[0; 9]), Large::value_of(&[0; 63])), (None, None));
         }
     }
 }
