@@ -42,6 +42,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The argument is not usable.
     InvalidInput,
+    /// An index or a range beyond the end.
+    OutOfRange,
     /// The call is not allowed in the object's present state.
     InvalidState,
     /// The call is not allowed in this process (a stranger's process, a forked child's handle).

@@ -121,6 +121,13 @@ pub mod ring;
 #[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
 mod ring;
 
+#[cfg(any(loom, feature = "internals"))]
+#[doc(hidden)]
+pub mod data;
+#[cfg(not(any(loom, feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "some parts are for the project's own tests")]
+mod data;
+
 mod child_failed;
 mod error;
 mod exit;
@@ -133,6 +140,10 @@ mod locks;
 
 #[cfg(not(loom))]
 mod process;
+
+#[cfg(not(loom))]
+#[allow(dead_code, reason = "the types that use it all follow")]
+mod shared;
 
 #[cfg(all(not(loom), feature = "async"))]
 pub use channel::{
@@ -180,3 +191,5 @@ pub use rkyv;
 #[cfg(all(not(loom), feature = "internals"))]
 #[doc(hidden)]
 pub use process::testing;
+#[cfg(not(loom))]
+pub use shared::SharedData;

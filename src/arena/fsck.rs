@@ -23,6 +23,7 @@ pub struct FsckReport {
     pub private: u64,
     pub sent: u64,
     pub body: u64,
+    pub value: u64,
     pub dying: u64,
     /// Blocks that nothing leads to, dying ones among them.
     pub leaked: u64,
@@ -47,11 +48,12 @@ impl fmt::Display for FsckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "blocks: {} free, {} private, {} sent, {} body, {} dying, {} leaked; objects: {}, references: {}, in cycles: {}",
+            "blocks: {} free, {} private, {} sent, {} body, {} value, {} dying, {} leaked; objects: {}, references: {}, in cycles: {}",
             self.free,
             self.private,
             self.sent,
             self.body,
+            self.value,
             self.dying,
             self.leaked,
             self.objects,
@@ -223,13 +225,17 @@ impl Arena {
                         walk.wrong(format!("{at}: its owner is not there"));
                     }
                 }
-                OwnState::Sent => {
-                    walk.report.sent += 1;
+                OwnState::Sent | OwnState::Value => {
+                    let count = match own.state {
+                        OwnState::Sent => &mut walk.report.sent,
+                        _ => &mut walk.report.value,
+                    };
+                    *count += 1;
                     if rings.is_empty() {
                         walk.report.leaked += 1;
-                        walk.wrong(format!("{at}: no slot or cell names it"));
+                        walk.wrong(format!("{at}: no object names it"));
                     } else if rings.iter().any(|ring| *ring != header.ring.load(Relaxed)) {
-                        walk.wrong(format!("{at}: named by another queue than it was sent through"));
+                        walk.wrong(format!("{at}: named by another object than it belongs to"));
                     }
                 }
                 OwnState::Body => {
@@ -246,18 +252,18 @@ impl Arena {
                 }
                 OwnState::Invalid => walk.wrong(format!("{at}: no such state")),
             }
-            if own.state != OwnState::Sent && !rings.is_empty() {
-                walk.wrong(format!("{at}: a slot or cell names it"));
+            if !matches!(own.state, OwnState::Sent | OwnState::Value) && !rings.is_empty() {
+                walk.wrong(format!("{at}: an object names it"));
             }
             if rings.len() > 1 {
-                walk.wrong(format!("{at}: {} slots and cells name it", rings.len()));
+                walk.wrong(format!("{at}: named {} times", rings.len()));
             }
             self.check_children(walk, position, own, header.children.load(Relaxed));
         });
         for (block, rings) in std::mem::take(&mut walk.named) {
             let of: Vec<_> =
                 rings.iter().filter_map(|ring| ObjectId::from_bits(*ring)).map(|id| id.index).collect();
-            walk.wrong(format!("a slot of object {of:?} names block {block:#x}, which is not there"));
+            walk.wrong(format!("object {of:?} names block {block:#x}, which is not there"));
         }
     }
 

@@ -142,6 +142,8 @@ mod slab;
 #[cfg(not(loom))]
 mod usage;
 #[cfg(not(loom))]
+pub mod value;
+#[cfg(not(loom))]
 mod words;
 
 #[cfg(not(loom))]

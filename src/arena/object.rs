@@ -465,7 +465,8 @@ impl Arena {
             body.own().state == OwnState::Body && body.sent_through().0 == id.bits()
         });
         if let (Some(body), Some(view)) = (body, self.object_view(id)) {
-            self.rings.messages(self, &view, &mut |block| self.take_message(block, who, work));
+            let mut take = |block| self.take_content(block, id, who, work);
+            self.rings.messages(self, &view, &mut take);
             // Before the body is DYING: killed until then, this is done again.
             if let Some(target) = body.child(0).and_then(|target| self.object_view(target)) {
                 self.rings.holder_gone(self, &view, &target);
@@ -476,12 +477,15 @@ impl Arena {
         self.free_entry(id, who);
     }
 
-    /// A message of a queue that goes: SENT -> DYING(who) -> FREE. One that was freed before a death of the one who
-    /// tore down is told by its generation.
-    fn take_message(&self, reference: u64, who: ParticipantId, work: &mut Vec<ObjectId>) {
+    /// A message or a value of an object that goes: SENT | VALUE -> DYING(who) -> FREE. One that was freed before a death of the
+    /// one who tore down is told by its generation.
+    fn take_content(&self, reference: u64, of: ObjectId, who: ParticipantId, work: &mut Vec<ObjectId>) {
         let Some(block) = self.block(reference) else { return };
         match block.own().state {
-            OwnState::Sent => block.header().own.store(block.own().to(OwnState::Dying, who).pack(), Release),
+            OwnState::Value if block.sent_through().0 != of.bits() => return,
+            OwnState::Sent | OwnState::Value => {
+                block.header().own.store(block.own().to(OwnState::Dying, who).pack(), Release)
+            }
             OwnState::Dying if block.own().who == who => {}
             _ => return,
         }

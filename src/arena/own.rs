@@ -81,3 +81,10 @@ pub fn body(header: &BlockHeader, own: OwnWord, object: u64) {
     header.ring.store(object, Relaxed);
     header.own.store(own.to(OwnState::Body, 0).pack(), Release);
 }
+
+/// PRIVATE(me) -> VALUE, for the object (`ObjectId::bits`) that names the block already, or will with its next store.
+pub fn value(header: &BlockHeader, own: OwnWord, object: u64) {
+    header.ring.store(object, Relaxed);
+    // Release: who sees VALUE sees whose it is and what it holds.
+    header.own.store(own.to(OwnState::Value, 0).pack(), Release);
+}

@@ -28,6 +28,8 @@ impl Arena {
         // One that made no reference yet has no page for them. A refusal costs the page fault, no more.
         let _ = self.region.commit(self.reference_place(d, 0), PAGE);
         if exclusive {
+            // Before anything that others may wait for is repaired: they look here when they are woken.
+            self.region.clear_announcements(d);
             // (a) Before all else: later operations as `d` would hide whether this one was done. An object
             // that this takes the last reference of is DYING(d), and found in (h).
             count::finish(self, d);
@@ -113,7 +115,8 @@ impl Arena {
                         self.rings.unlink(self, ring, seen.ticket, dead, block, still);
                     }
                 }
-                OwnState::Free | OwnState::Body | OwnState::Invalid => {}
+                // What an object names goes with the object, or is settled by the next owner of its lock.
+                OwnState::Free | OwnState::Body | OwnState::Value | OwnState::Invalid => {}
             }
         });
         named

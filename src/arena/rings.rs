@@ -44,8 +44,9 @@ pub trait Rings: Sync {
         let _ = (arena, holder, target);
     }
 
-    /// Every block that a slot or a lease cell names, whatever its state but empty. At teardown nobody else
-    /// uses the object; `fsck` asks at rest.
+    /// Every block that the object names (of a queue: by a slot or a lease cell, whatever its state but empty), each once, and what leads to others
+    /// after those. At teardown nobody else uses the object, and `each` frees what it is told; killed in it, the next one asks again: so a
+    /// block is looked into only if it is content of the object still. `fsck` asks at rest.
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64));
 }
 

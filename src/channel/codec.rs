@@ -31,10 +31,10 @@ thread_local! {
 const KEEP: usize = 1 << 20;
 
 /// Refuses, when the program is built, what could not be read where it lies.
-struct Alignment<T>(PhantomData<T>);
+pub(crate) struct Alignment<T>(PhantomData<T>);
 
-impl<T: Message> Alignment<T> {
-    const FITS: () = assert!(
+impl<T: rkyv::Archive> Alignment<T> {
+    pub(crate) const FITS: () = assert!(
         align_of::<T::Archived>() <= ALIGN,
         "the archive of this type is aligned to more than 16 bytes, and a message is not: leave out its `align`"
     );
@@ -43,11 +43,19 @@ impl<T: Message> Alignment<T> {
 /// Serialises `value` and hands the bytes, aligned to 16, to `f`.
 pub(crate) fn encode<T: Message, R>(value: &T, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
     const { Alignment::<T>::FITS };
+    encode_by(|buffer, arena| to_bytes_in_with_alloc(value, buffer, arena.acquire()), f)
+        .map_err(|cause| unserialisable::<T>(&cause))
+}
+
+/// Has `serialise` fill a buffer of this thread's, and hands the bytes, aligned to 16, to `f`.
+pub(crate) fn encode_by<R>(
+    serialise: impl FnOnce(Buffer, &mut Arena) -> Result<Buffer, rancor::Error>,
+    f: impl FnOnce(&[u8]) -> R,
+) -> Result<R, rancor::Error> {
     // In the destructor of a thread-local value the scratch may be gone: then it works without.
     let Scratch { mut buffer, mut arena } = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
     buffer.clear();
-    let bytes = to_bytes_in_with_alloc::<_, _, rancor::Error>(value, buffer, arena.acquire());
-    let buffer = bytes.map_err(|cause| unserialisable::<T>(&cause))?;
+    let buffer = serialise(buffer, &mut arena)?;
     let answer = f(&buffer);
     if buffer.capacity() <= KEEP && arena.shrink() <= KEEP {
         let _ = SCRATCH.try_with(|scratch| scratch.set(Some(Scratch { buffer, arena })));
@@ -74,7 +82,7 @@ pub(crate) fn encode_into<T: Message>(value: &T, room: &mut [u8]) -> Result<Opti
 }
 
 #[cold]
-fn unserialisable<T>(cause: &rancor::Error) -> Error {
+pub(crate) fn unserialisable<T>(cause: &rancor::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, type_name::<T>(), format!("cannot be serialised: {cause}"))
 }
 
@@ -96,7 +104,7 @@ pub(crate) fn own<T: Message>(archived: &T::Archived) -> Result<T> {
 }
 
 #[cold]
-fn refused<T>(cause: &rancor::Error) -> Error {
+pub(crate) fn refused<T>(cause: &rancor::Error) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         type_name::<T>(),
@@ -105,7 +113,7 @@ fn refused<T>(cause: &rancor::Error) -> Error {
 }
 
 #[cold]
-fn corrupt<T>(len: usize, cause: &rancor::Error) -> Error {
+pub(crate) fn corrupt<T>(len: usize, cause: &rancor::Error) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         type_name::<T>(),
@@ -161,7 +169,7 @@ const ALIGN: usize = 16;
 struct Aligned([u8; SHORT]);
 
 /// A fingerprint of a type that two builds agree on when name, size and alignment of its archive do.
-pub(crate) fn fingerprint<T: Message>() -> u64 {
+pub(crate) fn fingerprint<T: rkyv::Archive>() -> u64 {
     const { Alignment::<T>::FITS };
     let mut hash = Fnv::default();
     hash.write(type_name::<T>().as_bytes());

@@ -30,6 +30,24 @@ pub(crate) const MQ_QUEUE: u32 = 14;
 /// A pipe whose messages travel through a pair of sockets: the body is a `layout::socket_pipe`.
 pub(crate) const SOCKET_PIPE: u32 = 15;
 
+/// A shared value: the body is a lock, followed by the value.
+pub(crate) const VALUE: u32 = 40;
+/// A shared structure: the body is a lock, followed by what names its blocks.
+pub(crate) const STRUCT: u32 = 41;
+/// A shared array: the body is a lock, followed by its mode and the elements.
+pub(crate) const ARRAY: u32 = 42;
+/// A shared list: the body is a lock, followed by what names its blocks.
+pub(crate) const LIST: u32 = 43;
+/// A shared dictionary: the body is a lock, followed by what names its blocks, and its stripes.
+pub(crate) const DICT: u32 = 44;
+/// A namespace: the body is a dictionary's.
+pub(crate) const NAMESPACE: u32 = 45;
+
+/// Whether it is shared data: its body begins with the lock of those who change it.
+pub(crate) const fn is_data(kind: u32) -> bool {
+    matches!(kind, VALUE | STRUCT | ARRAY | LIST | DICT | NAMESPACE)
+}
+
 /// Whether messages of this kind of queue travel through the kernel.
 pub(crate) const fn is_kernel_queue(kind: u32) -> bool {
     matches!(kind, PIPE_QUEUE | SOCKET_QUEUE | MQ_QUEUE)

@@ -63,6 +63,7 @@ impl Rings for Rooms {
                 Wire::repair(arena.region().at(object.body_offset()), who, still);
             }
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
+            kind if kind::is_data(kind) => repair_lock(arena, object, who, still),
             kind::CONDITION => {
                 if let Ok(waiters) = Waiters::attach(arena.region(), object) {
                     RawCondition::new(&waiters).repair(who, still);

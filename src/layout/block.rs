@@ -21,9 +21,9 @@ pub const HEADER: u64 = 64;
 pub struct BlockHeader {
     /// [`OwnWord`]; see there for states and transitions.
     pub own: AtomicU64,
-    /// The object (`ObjectId::bits`) whose ring the block was last sent through, or whose body it is.
+    /// The object (`ObjectId::bits`) whose ring the block was last sent through, or whose body or content it is.
     pub ring: AtomicU64,
-    /// The ticket in that ring.
+    /// The ticket in that ring. Of a VALUE: another block of the object, as that likes.
     pub ticket: AtomicU64,
     /// Bytes asked for (without the child entries).
     pub len: AtomicU64,
@@ -47,7 +47,8 @@ pub struct SmallHeader {
 /// PRIVATE(me) -> PRIVATE(seat)              hand-over to a child process: CAS
 /// PRIVATE(me) -> BODY                       the memory of an object
 /// PRIVATE(me) -> SENT(me)                   in flight: a slot or lease cell names it
-/// PRIVATE(me) | SENT(_) | BODY -> DYING(me) by its rightful owner: from here it will be freed
+/// PRIVATE(me) -> VALUE                      content of an object that is not a message: the object names it
+/// PRIVATE(me) | SENT(_) | BODY | VALUE -> DYING(me) by its rightful owner: from here it will be freed
 /// DYING(me) -> FREE
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub enum OwnState {
     Sent = 2,
     Body = 3,
     Dying = 4,
+    Value = 5,
     /// Not a state: a word that the library never writes.
     Invalid = 7,
 }
@@ -66,7 +68,7 @@ pub enum OwnState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnWord {
     pub state: OwnState,
-    /// The participant that the state names; 0 for FREE and BODY.
+    /// The participant that the state names; 0 for FREE, BODY and VALUE.
     pub who: u16,
     /// Goes up at each alloc, so that an old reference or an old look at the word is told from a new one.
     pub generation: u64,
@@ -90,6 +92,7 @@ impl OwnWord {
             2 => OwnState::Sent,
             3 => OwnState::Body,
             4 => OwnState::Dying,
+            5 => OwnState::Value,
             _ => OwnState::Invalid,
         };
         Self { state, who: (word >> 3 & 0x1fff) as u16, generation: word >> 16 }

@@ -4,8 +4,8 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    block, buffered, chunk, condition, event, header, lock, locked, named, object, participant, pipe,
-    reference, ring, semaphore, socket_pipe, stream,
+    announcement, block, buffered, chunk, condition, event, header, lock, locked, named, object, participant,
+    pipe, reference, ring, semaphore, socket_pipe, stream,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -50,6 +50,7 @@ pub const LAYOUT_HASH: u64 = {
     let mut hash = mix_all(0xcbf2_9ce4_8422_2325, CONSTANTS);
     hash = mix_all(hash, header::SHAPE);
     hash = mix_all(hash, participant::SHAPE);
+    hash = mix_all(hash, announcement::SHAPE);
     hash = mix_all(hash, chunk::SHAPE);
     hash = mix_all(hash, block::SHAPE);
     hash = mix_all(hash, object::SHAPE);

@@ -4,6 +4,7 @@
 //! Rules: `#[repr(C)]`, atomics of `crate::sync` only, no pointers (offsets from the region's start),
 //! lines of 64 bytes spelled out, and all bytes zero is a valid, free state of everything.
 
+pub mod announcement;
 pub mod block;
 pub mod buffered;
 pub mod chunk;

@@ -6,7 +6,8 @@
 //! 16   identity  inode of the process's pidfd, or its start time
 //! 24   source    where `identity` comes from
 //! 64   name      64 bytes of UTF-8, padded with zeros
-//! 128  spare
+//! 128  announced how many lines of announcements its threads ever used: a mark, which only goes up; bit 32: `RELIES`
+//! 136  spare
 //! ```
 //!
 //! # The word
@@ -61,7 +62,8 @@ pub struct ParticipantSlot {
     pub source: AtomicU64,
     reserved_word: [AtomicU64; 4],
     pub name: [AtomicU64; NAME_BYTES / 8],
-    spare: [AtomicU64; 16],
+    pub announced: AtomicU64,
+    spare: [AtomicU64; 15],
 }
 
 /// For the layout hash.
@@ -72,6 +74,7 @@ pub const SHAPE: &[u64] = &[
     offset_of!(ParticipantSlot, identity) as u64,
     offset_of!(ParticipantSlot, source) as u64,
     offset_of!(ParticipantSlot, name) as u64,
+    offset_of!(ParticipantSlot, announced) as u64,
 ];
 
 #[cfg(not(loom))]

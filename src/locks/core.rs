@@ -41,7 +41,7 @@ pub(crate) struct Core {
 }
 
 /// Whose a lock is now, if the calling thread took it.
-pub(super) enum Got {
+pub(crate) enum Got {
     Owned,
     /// From a dead one: who it was.
     Inherited {
@@ -51,7 +51,7 @@ pub(super) enum Got {
 }
 
 /// Why it was not taken.
-pub(super) enum Missed {
+pub(crate) enum Missed {
     Busy,
     Cancelled,
     Error(Error),
@@ -59,7 +59,7 @@ pub(super) enum Missed {
 
 impl Core {
     /// Creates one of this kind.
-    pub(super) fn create(arena: &Arena, kind: u32, noun: &'static str, backend: LockBackend) -> Result<Self> {
+    pub(crate) fn create(arena: &Arena, kind: u32, noun: &'static str, backend: LockBackend) -> Result<Self> {
         let domain = arena.domain()?;
         let native = if backend == LockBackend::Futex { 0 } else { NATIVE_WORDS * 8 };
         let len = (size_of::<LockBody>() + native) as u64;
@@ -71,7 +71,7 @@ impl Core {
     }
 
     /// The one in this object.
-    pub(super) fn open(object: ObjectRef, kind: u32, noun: &'static str) -> Result<Self> {
+    pub(crate) fn open(object: ObjectRef, kind: u32, noun: &'static str) -> Result<Self> {
         if object.kind() != kind {
             return Err(Error::new(
                 ErrorKind::TypeMismatch,
@@ -86,11 +86,12 @@ impl Core {
         // A guard may be forgotten: then the lock is an orphan when this process lets go of the handle.
         object.expect_claims();
         let body = Body::of(object)?;
-        let backend = if kind == kind::LOCKED { LockBackend::Futex } else { backend_of(&body, noun)? };
+        let bare = kind == kind::LOCKED || kind::is_data(kind);
+        let backend = if bare { LockBackend::Futex } else { backend_of(&body, noun)? };
         Ok(Self { body, presence, me: LockWord::owned(me.id, me.incarnation), noun, backend, domain })
     }
 
-    pub(super) fn reference(&self) -> &ObjectRef {
+    pub(crate) fn reference(&self) -> &ObjectRef {
         self.body.object()
     }
 
@@ -100,16 +101,16 @@ impl Core {
     }
 
     /// Its number in its arena.
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.reference().id().index
     }
 
     /// "lock 7".
-    pub(super) fn object(&self) -> String {
+    pub(crate) fn object(&self) -> String {
         name(self.noun, self.reference())
     }
 
-    pub(super) fn backend(&self) -> LockBackend {
+    pub(crate) fn backend(&self) -> LockBackend {
         self.backend
     }
 
@@ -143,19 +144,19 @@ impl Core {
 
     /// The word of a lock that the calling thread owns.
     #[inline(always)]
-    pub(super) fn mine(&self) -> LockWord {
+    pub(crate) fn mine(&self) -> LockWord {
         self.me.by(thread::tag())
     }
 
     /// Whether the calling thread has it.
     #[inline(always)]
-    pub(super) fn is_mine(&self) -> bool {
+    pub(crate) fn is_mine(&self) -> bool {
         self.raw().look().owner() == self.mine() && self.presence.id().is_some()
     }
 
     /// Takes it if it is free and nobody waits: the fast path.
     #[inline(always)]
-    pub(super) fn try_fast(&self) -> Option<LockWord> {
+    pub(crate) fn try_fast(&self) -> Option<LockWord> {
         self.presence.id()?;
         if !self.is_futex() {
             return None;
@@ -167,7 +168,7 @@ impl Core {
     /// Takes it within `limits`. `Deadlock` if this thread has it.
     #[cold]
     #[inline(never)]
-    pub(super) fn take(&self, limits: &Limits<'_>, spinner: &Spinner) -> Result<Got, Missed> {
+    pub(crate) fn take(&self, limits: &Limits<'_>, spinner: &Spinner) -> Result<Got, Missed> {
         self.presence.check(self.domain.region()).map_err(Missed::Error)?;
         let asking = Asking { domain: &self.domain, met: RefCell::new(None) };
         let take = |exclusion: &dyn Exclusion| exclusion.take(self.mine(), limits, spinner, &asking);
@@ -195,7 +196,7 @@ impl Core {
     /// Takes it if that needs no wait; `None`: it does. If the calling thread has it already, it does, too: another of its tasks
     /// has it. `again`: it has waited. `ask` after the owner, too.
     #[cfg(feature = "async")]
-    pub(super) fn attempt(&self, again: bool, ask: bool, spinner: &Spinner) -> Option<Result<Got, Missed>> {
+    pub(crate) fn attempt(&self, again: bool, ask: bool, spinner: &Spinner) -> Option<Result<Got, Missed>> {
         if let Err(error) = self.presence.check(self.domain.region()) {
             return Some(Err(Missed::Error(error)));
         }
@@ -217,7 +218,7 @@ impl Core {
     /// Gives back what `mine` has. Nothing happens if it does not have it (any more), nor in a forked copy: there the lock is
     /// its parent's.
     #[inline(always)]
-    pub(super) fn release(&self, mine: LockWord) {
+    pub(crate) fn release(&self, mine: LockWord) {
         if self.presence.id().is_some() {
             if self.is_futex() {
                 self.raw().release(mine);
@@ -234,7 +235,7 @@ impl Core {
     }
 
     /// Gives back what the calling thread has, and says if that fails.
-    pub(super) fn give_back(&self, mine: LockWord) -> Result<()> {
+    pub(crate) fn give_back(&self, mine: LockWord) -> Result<()> {
         if self.is_futex() {
             self.release(mine);
             return Ok(());
@@ -243,7 +244,7 @@ impl Core {
     }
 
     /// Gives it up wholly, however often the calling thread has it; how often besides the first time that was.
-    pub(super) fn let_go(&self) -> u64 {
+    pub(crate) fn let_go(&self) -> u64 {
         let again = self.again();
         if again != 0 {
             self.set_again(0);
@@ -253,7 +254,7 @@ impl Core {
     }
 
     /// Takes it again, as often as [`let_go`](Self::let_go) said, however long that takes.
-    pub(super) fn take_back(&self, again: u64, spinner: &Spinner) -> Result<Got, Missed> {
+    pub(crate) fn take_back(&self, again: u64, spinner: &Spinner) -> Result<Got, Missed> {
         let got = if self.try_fast().is_some() { Got::Owned } else { self.take(&Limits::NONE, spinner)? };
         if again != 0 {
             self.set_again(again);
@@ -262,39 +263,39 @@ impl Core {
     }
 
     /// The word of this process as an owner.
-    pub(super) fn me(&self) -> LockWord {
+    pub(crate) fn me(&self) -> LockWord {
         self.me
     }
 
-    pub(super) fn domain(&self) -> &Arc<Domain> {
+    pub(crate) fn domain(&self) -> &Arc<Domain> {
         &self.domain
     }
 
     /// The calling thread, which has it, inherited it and has not recovered it.
-    pub(super) fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.raw().look().is_dirty()
     }
 
     /// That the calling thread has it.
-    pub(super) fn check_mine(&self) -> Result<LockWord> {
+    pub(crate) fn check_mine(&self) -> Result<LockWord> {
         self.presence.check(self.domain.region())?;
         if self.is_mine() { Ok(self.mine()) } else { Err(self.not_owner()) }
     }
 
     /// How often the owner of a recursive lock has it besides the first time. For the owner alone.
     #[inline(always)]
-    pub(super) fn again(&self) -> u64 {
+    pub(crate) fn again(&self) -> u64 {
         // Relaxed: only the owner writes it, and hands it on with the lock.
         self.body.again.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
-    pub(super) fn set_again(&self, times: u64) {
+    pub(crate) fn set_again(&self, times: u64) {
         self.body.again.store(times, Ordering::Relaxed);
     }
 
     /// The heir has repaired what the lock protects.
-    pub(super) fn recover(&self, mine: LockWord) {
+    pub(crate) fn recover(&self, mine: LockWord) {
         if self.presence.id().is_some() {
             let _ = self.with(|exclusion| exclusion.recover(mine)); // false: there was nothing to say
         }
@@ -302,18 +303,18 @@ impl Core {
 
     /// Poisons what `mine` has, instead of giving it back.
     #[cold]
-    pub(super) fn give_up(&self, mine: LockWord) {
+    pub(crate) fn give_up(&self, mine: LockWord) {
         if self.presence.id().is_some() && self.raw().look().owner() == mine {
             let _ = self.with(|exclusion| exclusion.poison()); // the futex cannot fail, and no other is inherited
         }
     }
 
-    pub(super) fn is_poisoned(&self) -> bool {
+    pub(crate) fn is_poisoned(&self) -> bool {
         self.raw().look().state() == LockState::Poison
     }
 
     /// Takes a poisoned lock.
-    pub(super) fn take_poisoned(&self) -> Result<LockWord> {
+    pub(crate) fn take_poisoned(&self) -> Result<LockWord> {
         self.presence.check(self.domain.region())?;
         let mine = self.mine();
         if !self.with(|exclusion| exclusion.take_poisoned(mine))? {
@@ -371,7 +372,7 @@ impl Core {
     }
 
     /// The name of the owner's process, and of its thread where that is not the main one: `worker|reader`.
-    pub(super) fn owner(&self) -> Option<String> {
+    pub(crate) fn owner(&self) -> Option<String> {
         let word = self.raw().look();
         let LockState::Owned(who, incarnation) = word.state() else { return None };
         let participant = self.domain.region().participant(who);

@@ -8,7 +8,7 @@ mod asynch;
 mod backend;
 mod builder;
 mod condition;
-mod core;
+pub(crate) mod core;
 mod errors;
 mod event;
 mod handle;

@@ -1,6 +1,7 @@
 //! Where everything lies in a region: a function of its limit alone.
 
 use crate::layout::NAMED_REFERENCES;
+use crate::layout::announcement::ANNOUNCEMENTS_SIZE;
 use crate::layout::participant::SLOT_SIZE;
 use crate::layout::{
     CHUNK, CHUNK_ENTRY_SIZE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE, ParticipantId, REFERENCE_SIZE,
@@ -13,6 +14,7 @@ use crate::layout::{
 /// 0           header
 /// 4096        participants   (MAX_PARTICIPANTS + 1) slots of 256 bytes; slot 0 is not used
 /// objects     object directory
+/// announcements  one page of lines per participant slot
 /// references  reference entries, one table of `references_each` entries per participant slot
 /// chunk_table one entry per chunk
 /// chunks      limit / 64 KiB chunks
@@ -23,6 +25,7 @@ pub struct Geometry {
     pub limit: u64,
     pub participants: u64,
     pub objects: u64,
+    pub announcements: u64,
     pub references: u64,
     /// Entries of one participant's table.
     pub references_each: u64,
@@ -55,7 +58,8 @@ impl Geometry {
         let chunk_count = limit / CHUNK;
         let participants = PAGE;
         let objects = participants + SLOTS * SLOT_SIZE;
-        let references = objects + OBJECTS * OBJECT_SIZE;
+        let announcements = objects + OBJECTS * OBJECT_SIZE;
+        let references = announcements + SLOTS * ANNOUNCEMENTS_SIZE;
         let chunk_table = references + SLOTS * references_each * REFERENCE_SIZE;
         let chunks = (chunk_table + chunk_count * CHUNK_ENTRY_SIZE).next_multiple_of(CHUNK);
         let total = chunks + limit;
@@ -63,6 +67,7 @@ impl Geometry {
             limit,
             participants,
             objects,
+            announcements,
             references,
             references_each,
             chunk_table,
@@ -82,6 +87,12 @@ impl Geometry {
     #[inline]
     pub const fn object(&self, index: u32) -> u64 {
         self.objects + index as u64 * OBJECT_SIZE
+    }
+
+    /// Offset of a participant's announcements.
+    #[inline]
+    pub const fn announcements_of(&self, id: ParticipantId) -> u64 {
+        self.announcements + id as u64 * ANNOUNCEMENTS_SIZE
     }
 
     /// Offset of a participant's table of reference entries.
@@ -116,7 +127,9 @@ mod tests {
             assert_eq!(named.references_of(2) % 4096, 0);
             assert_eq!(g.participant(0), 4096);
             assert!(g.participant(MAX_PARTICIPANTS as u16) + SLOT_SIZE <= g.objects);
-            assert!(g.object(OBJECTS as u32 - 1) + OBJECT_SIZE <= g.references);
+            assert!(g.object(OBJECTS as u32 - 1) + OBJECT_SIZE <= g.announcements);
+            assert_eq!(g.announcements % 4096, 0);
+            assert!(g.announcements_of(MAX_PARTICIPANTS as u16 + 1) <= g.references);
             assert!(g.references_of(MAX_PARTICIPANTS as u16 + 1) <= g.chunk_table);
             assert!(g.chunk_entry(g.chunk_count) <= g.chunks);
             assert_eq!(g.chunks % CHUNK, 0);

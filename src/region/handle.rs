@@ -21,6 +21,7 @@ use crate::layout::hash::LAYOUT_HASH;
 use crate::layout::header::{COMPATIBLE, Header, MAGIC, NAMED, VERSION};
 use crate::layout::participant::{ParticipantSlot, SLOT_SIZE};
 use crate::layout::{MAX_PARTICIPANTS, PAGE, ParticipantId};
+use crate::region::announce::Lines;
 use crate::region::check::Checked;
 use crate::region::dead::{Dead, Recover};
 use crate::region::depot::{Depot, OpenDepot};
@@ -54,6 +55,8 @@ pub struct Region {
     depot: OnceLock<Depot>,
     /// Read: a thread of this process that reserves or reaps. Write: the process leaves.
     leaving: RwLock<()>,
+    /// Which threads of this process announce where.
+    pub(super) lines: Lines,
     /// Last: fields are dropped in this order.
     _entry: Entry,
 }
@@ -175,7 +178,8 @@ impl Region {
         let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
         let (me, leaving) = (Arc::new(me), RwLock::new(()));
         let depot = OnceLock::new();
-        Ok(Self { map, files, me, geometry, id, depot, leaving, _entry: Entry(id) })
+        let lines = Lines::default();
+        Ok(Self { map, files, me, geometry, id, depot, leaving, lines, _entry: Entry(id) })
     }
 
     fn write_header(&self) {
@@ -314,6 +318,20 @@ impl Region {
         }
         // SAFETY: in bounds by `ptr`, aligned by the check above, atomics only by `Shared`; see the module.
         unsafe { &*at.cast::<T>() }
+    }
+
+    /// `count` words at `offset` in the region's chunks; `None` if they do not lie there or are not aligned. For offsets that were read
+    /// from memory that others may have reused meanwhile: the words may be anybody's, and looking at them does no harm.
+    #[inline]
+    pub fn words(&self, offset: u64, count: u64) -> Option<&[AtomicU64]> {
+        let len = count.checked_mul(8)?;
+        let end = offset.checked_add(len)?;
+        if offset < self.geometry.chunks || end > self.geometry.total || !offset.is_multiple_of(8) {
+            return None;
+        }
+        let start = self.ptr(offset, len).cast::<AtomicU64>();
+        // SAFETY: in bounds by `ptr` and by the check above, aligned (the mapping is, to a page), atomics only.
+        Some(unsafe { core::slice::from_raw_parts(start, count as usize) })
     }
 
     /// A pointer to `len` bytes at `offset`, which lie in the region.
@@ -482,7 +500,7 @@ impl Region {
         }
     }
 
-    fn high(&self) -> ParticipantId {
+    pub(super) fn high(&self) -> ParticipantId {
         // Acquire: pairs with `grow`, whose page is committed by then.
         let high = self.header().participants_high.load(Ordering::Acquire);
         high.min(MAX_PARTICIPANTS as u64) as ParticipantId

@@ -13,6 +13,8 @@ pub mod table;
 pub mod word;
 
 #[cfg(not(loom))]
+mod announce;
+#[cfg(not(loom))]
 pub mod check;
 #[cfg(not(loom))]
 pub mod depot;

@@ -5,6 +5,7 @@
 //! Only declarations that a type is made of atomics.
 #![allow(unsafe_code)]
 
+use crate::layout::announcement::AnnounceLine;
 use crate::layout::header::Header;
 use crate::layout::participant::ParticipantSlot;
 use crate::sync::atomic::{AtomicU32, AtomicU64};
@@ -25,5 +26,7 @@ unsafe impl Shared for AtomicU64 {}
 unsafe impl Shared for Header {}
 // SAFETY: repr(C), AtomicU64 only.
 unsafe impl Shared for ParticipantSlot {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for AnnounceLine {}
 // SAFETY: an array has no bytes besides its elements.
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}

@@ -13,8 +13,10 @@ const LAYERS: &[&[&str]] = &[
     &["arena"],
     &["prim"],
     &["ring"],
-    &["channel", "shared"],
+    &["data"],
+    &["channel"],
     &["locks"],
+    &["shared"],
     &["process"],
     &["pool", "manager", "listener", "dummy"],
 ];

@@ -11,7 +11,7 @@ use crate::markers;
 const RULE: &str = "unsafe";
 const DOCUMENT: &str = "SAFETY.md";
 pub const MARKER: &str = "unsafe-files";
-const FOLDERS: &[&str] = &["sync", "sys", "layout", "region", "arena", "prim", "ring"];
+const FOLDERS: &[&str] = &["sync", "sys", "layout", "region", "arena", "prim", "ring", "data"];
 const OPT_IN: &str = "#![allow(unsafe_code)]";
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
@@ -40,7 +40,7 @@ fn check_file(source: &Source) -> Vec<Finding> {
             find(
                 line,
                 "this layer holds no unsafe code",
-                "move the unsafe part to sync/, sys/, layout/, region/, arena/, prim/ or ring/",
+                "move the unsafe part to sync/, sys/, layout/, region/, arena/, prim/, ring/ or data/",
             );
         }
         if used.is_none() {
