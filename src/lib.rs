@@ -192,4 +192,6 @@ pub use rkyv;
 #[doc(hidden)]
 pub use process::testing;
 #[cfg(not(loom))]
-pub use shared::SharedData;
+pub use shared::dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
+#[cfg(not(loom))]
+pub use shared::{SharedData, SharedList, SharedListBuilder, SharedListIter};

@@ -9,7 +9,9 @@ use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
+use crate::layout::dict::DictBody;
 use crate::layout::event::EventBody;
+use crate::layout::list::ListBody;
 use crate::layout::lock::LockBody;
 use crate::layout::locked::LockedBody;
 use crate::layout::object::{ArenaControl, ObjectEntry};
@@ -50,3 +52,7 @@ unsafe impl Shared for EventBody {}
 unsafe impl Shared for BufferedBody {}
 // SAFETY: repr(C), AtomicU32 and AtomicU64 only.
 unsafe impl Shared for SocketPipeBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ListBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for DictBody {}

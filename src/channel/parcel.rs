@@ -32,7 +32,7 @@ pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> 
 }
 
 #[cold]
-fn other_arena() -> Error {
+pub(crate) fn other_arena() -> Error {
     Error::new(ErrorKind::InvalidInput, "handle", "it belongs to another arena than what carries it")
         .hint("create both in one arena: builder().arena(&arena)")
 }
@@ -46,7 +46,11 @@ pub(crate) fn own<T: Message>(domain: &Domain, held: &Held<'_>, value: &T::Archi
 }
 
 /// Takes references of this process's own to the handles in `block` and makes the value.
-fn with_handles<T>(domain: &Domain, block: &BlockView<'_>, make: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn with_handles<T>(
+    domain: &Domain,
+    block: &BlockView<'_>,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     if block.children() == 0 {
         return make();
     }

@@ -10,4 +10,6 @@
 //! Who changes something holds a robust lock, records in the body what it is about to do, and does it with one store. Who inherits the lock
 //! from the dead finishes or undoes that by the record, before anything else. A stopped writer delays writers, never a reader.
 
+pub mod dict;
+pub mod list;
 pub mod words;

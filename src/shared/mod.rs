@@ -4,6 +4,9 @@
 //! last handle of all processes, also when they were killed. What is done about the dead in them is in `channel::repair`, which the arena calls.
 
 pub mod data;
+pub mod dict;
+pub mod list;
 mod names;
 
 pub use data::SharedData;
+pub use list::{SharedList, SharedListBuilder, SharedListIter};

@@ -23,6 +23,7 @@ pub mod carrier;
 #[cfg(feature = "kill-points")]
 pub mod case;
 pub mod child;
+pub mod folders;
 pub mod kinds;
 pub mod oracle;
 #[cfg(feature = "kill-points")]

@@ -10,6 +10,7 @@ use crate::Outcome;
 use crate::board::Board;
 use crate::case::{Case, Fate};
 use crate::child;
+use crate::folders::own_folders;
 use crate::round::{Plan, Played, Repair, play};
 use crate::world::World;
 
@@ -36,6 +37,7 @@ pub struct Suite {
 impl Suite {
     /// From the program's arguments.
     pub fn new() -> Self {
+        own_folders();
         child::adopt_orphans();
         let mut suite = Self {
             filter: None,

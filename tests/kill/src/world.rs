@@ -20,7 +20,7 @@ pub struct Snapshot {
     objects: u64,
     references: u64,
     /// private, sent, body, dying, leaked, in cycles
-    blocks: [u64; 6],
+    blocks: [u64; 7],
     allocated: u64,
     participants: Vec<u16>,
     descriptors: usize,
@@ -53,7 +53,7 @@ impl World {
         Ok(Snapshot {
             objects: fsck.objects,
             references: fsck.references,
-            blocks: [fsck.private, fsck.sent, fsck.body, fsck.dying, fsck.leaked, fsck.cycles],
+            blocks: [fsck.private, fsck.sent, fsck.body, fsck.value, fsck.dying, fsck.leaked, fsck.cycles],
             allocated: usage.allocated,
             participants: region.participants().map(|p| p.id).collect(),
             descriptors: count("/proc/self/fd"),

@@ -1,26 +1,22 @@
 //! Killed in `create`, `open`, `open_or_create`, `gc_named` and the last drop of a named queue: the name is there and in use, or
 //! nobody's and gone at the next look; never half of it.
-//!
-//! # Safety
-//!
-//! Calls of the kernel by a process with one thread.
 
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use processing::{Queue, QueueBuilder, gc_named, list_named, testing};
 use processing_kill_tests::board::Board;
 use processing_kill_tests::case::{Case, FREE, case};
 use processing_kill_tests::child::{Child, pause};
+use processing_kill_tests::folders::are_own;
 use processing_kill_tests::suite::Suite;
 use processing_kill_tests::{BOUND, Outcome, words};
 
 fn main() -> ExitCode {
-    if !take_a_folder() {
+    let mut suite = Suite::new();
+    if !are_own() {
         eprintln!("no folder of its own is to be had here: what others may clear up is not looked at");
     }
-    let mut suite = Suite::new();
     suite.run(create());
     suite.run(create_over_a_stale_one());
     suite.run(open(Whose::Survivor));
@@ -35,35 +31,6 @@ fn main() -> ExitCode {
     suite.run(argument());
     suite.test("copy", copy);
     suite.finish()
-}
-
-/// Set if nobody else clears up here.
-static ALONE: OnceLock<()> = OnceLock::new();
-
-/// Moves this process into a mount namespace with an empty folder: elsewhere another program may remove at any moment what
-/// the dead left. False: that takes a right that this process does not have.
-fn take_a_folder() -> bool {
-    // SAFETY: plain calls with strings that live long enough; the process has one thread.
-    let done = unsafe {
-        let user = libc::getuid();
-        let mut own = libc::unshare(libc::CLONE_NEWNS) == 0;
-        if !own && libc::unshare(libc::CLONE_NEWNS | libc::CLONE_NEWUSER) == 0 {
-            own = std::fs::write("/proc/self/uid_map", format!("{user} {user} 1")).is_ok();
-        }
-        let (none, root, tmpfs) = (c"none".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr());
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        own && libc::mount(none, root, std::ptr::null(), private, std::ptr::null()) == 0
-            && libc::mount(none, c"/dev/shm".as_ptr(), tmpfs, 0, std::ptr::null()) == 0
-    };
-    if done {
-        let _ = ALONE.set(());
-    }
-    done
-}
-
-/// Whether a call took effect, where nobody else can have done it.
-fn effect(seen: bool) -> Option<bool> {
-    ALONE.get().map(|()| seen)
 }
 
 fn builder() -> QueueBuilder<u64> {
@@ -202,7 +169,7 @@ fn create() -> Case<Name, (String,)> {
         |name, _| {
             let effect = name.exists();
             name.is_free()?;
-            Ok(self::effect(effect))
+            Ok(are_own().then_some(effect))
         },
     )
     .least(30)
@@ -355,7 +322,7 @@ fn open_a_stale_one() -> Case<Name, (String,)> {
         |name, _| {
             let effect = !name.exists();
             name.is_free()?;
-            Ok(self::effect(effect))
+            Ok(are_own().then_some(effect))
         },
     )
     .least(3)
@@ -404,7 +371,7 @@ fn leave(last: bool) -> Case<(Name, Option<Keeper>), (String,)> {
             let Some(keeper) = keeper else {
                 let effect = !name.exists();
                 name.is_free()?;
-                return Ok(self::effect(effect));
+                return Ok(are_own().then_some(effect));
             };
             gc_named().map_err(words("gc"))?;
             let here = builder().open(&name.0).map_err(words("open"))?;
@@ -445,7 +412,7 @@ fn gc() -> Case<(Name, Name, Keeper, Queue<u64>), (u8,)> {
             stale.is_free()?;
             keeper.kill()?;
             used.is_free()?;
-            Ok(self::effect(effect))
+            Ok(are_own().then_some(effect))
         },
     )
     .least(3)

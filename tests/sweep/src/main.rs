@@ -55,10 +55,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use processing_kill_tests::folders::own_folders;
 use processing_kill_tests::words;
 use processing_kill_tests::world::World;
 
-use os::{Helper, own_folders, pin};
+use os::{Helper, pin};
 use program::Program;
 use round::{Plan, Repair, Scenario, Way};
 use sweep::{Extent, HEAD, Report, Sweep, ask};

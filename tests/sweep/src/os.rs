@@ -5,10 +5,8 @@
 //! All of it is system calls on this process and on children of its own that were not waited for yet, so that their numbers are theirs;
 //! pointers given to the kernel are to locals. The program has one thread, so that a forked copy is whole.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::ptr;
 
 use libc::{c_int, pid_t};
@@ -246,35 +244,4 @@ pub fn pin(core: usize) {
         libc::CPU_SET(core, &mut set);
         libc::sched_setaffinity(0, size_of_val(&set), ptr::from_ref(&set));
     }
-}
-
-/// Gives this process, and all that it starts, folders for named objects of its own, so that what other programs make there
-/// is not taken for a leak. False: not allowed here.
-pub fn own_folders() -> bool {
-    let mounted = |kind: &std::ffi::CStr, at: &std::ffi::CStr| {
-        // SAFETY: strings that end with a zero; the mount namespace is this process's own by now.
-        unsafe { libc::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), 0, ptr::null()) == 0 }
-    };
-    // SAFETY: see the module.
-    let (user, group) = unsafe { (libc::getuid(), libc::getgid()) };
-    let spaces = libc::CLONE_NEWNS | libc::CLONE_NEWIPC;
-    // SAFETY: this process gets new namespaces, with one thread.
-    if unsafe { libc::unshare(spaces) } != 0 {
-        // SAFETY: as above.
-        if unsafe { libc::unshare(spaces | libc::CLONE_NEWUSER) } != 0 {
-            return false;
-        }
-        // It stays who it is; where that is refused, so are the mounts.
-        let _ = fs::write("/proc/self/setgroups", "deny");
-        let _ = fs::write("/proc/self/uid_map", format!("{user} {user} 1"));
-        let _ = fs::write("/proc/self/gid_map", format!("{group} {group} 1"));
-    }
-    // SAFETY: as above; nothing of it is seen outside.
-    let private = unsafe {
-        libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null())
-            == 0
-    };
-    private
-        && mounted(c"tmpfs", c"/dev/shm")
-        && (!Path::new("/dev/mqueue").exists() || mounted(c"mqueue", c"/dev/mqueue"))
 }

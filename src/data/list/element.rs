@@ -1,0 +1,94 @@
+//! Elements in blocks: `length in bytes, archive`. They are copied word by word, and only then looked at.
+
+use super::List;
+use super::append::damaged;
+use super::memory::{Memory, Word};
+use super::read::OutOfRange;
+use crate::error::Result;
+use crate::layout::list::Place;
+use crate::sync::atomic::Ordering::{Acquire, Release};
+use crate::sync::{fence, mutant};
+
+/// Words of a block with an archive of so many bytes.
+pub const fn words_for(bytes: usize) -> u64 {
+    1 + bytes.div_ceil(8) as u64
+}
+
+/// Writes an archive into the words of a block that nobody else knows.
+///
+/// # Errors
+/// `InvalidRegion`: there are fewer than [`words_for`].
+pub fn write<W: Word>(words: &[W], bytes: &[u8]) -> Result<()> {
+    let (first, rest) = words.split_first().ok_or_else(damaged)?;
+    let (whole, end) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..end.len()].copy_from_slice(end);
+    let last = (!end.is_empty()).then_some(&last);
+    if rest.len() < bytes.len().div_ceil(8) {
+        return Err(damaged());
+    }
+    // Release, all of them: the block may have been an element that a late reader still copies. Who read this sees the version
+    // that was stored before that element was freed.
+    first.store(bytes.len() as u64, Release);
+    for (word, chunk) in rest.iter().zip(whole.iter().chain(last)) {
+        word.store(u64::from_ne_bytes(*chunk), Release);
+    }
+    Ok(())
+}
+
+/// Copies the archive that lies in these words: `each` sees eight bytes at a time, and at the end fewer. `None`: it does not fit there.
+///
+/// For who knows that the block does not change meanwhile.
+pub fn read<W: Word>(words: &[W], mut each: impl FnMut(&[u8])) -> Option<()> {
+    let (first, rest) = words.split_first()?;
+    let len = usize::try_from(first.load(Acquire)).ok()?;
+    let mut left = len;
+    for word in rest.get(..len.div_ceil(8))? {
+        let bytes = word.load(Acquire).to_ne_bytes();
+        each(bytes.get(..left.min(8))?);
+        left = left.saturating_sub(8);
+    }
+    Some(())
+}
+
+impl<M: Memory> List<'_, M> {
+    /// As [`try_get`](Self::try_get), of a list of blocks: the element's archive goes to `each`, which sees it as [`read`] shows it. If the
+    /// answer is `None`, or the place has handles, that is of no use. The place.
+    pub fn try_copy(&self, index: u64, each: impl FnMut(&[u8])) -> Option<Result<Place, OutOfRange>> {
+        self.validated(|version| {
+            let place = match self.find(index)? {
+                Ok(word) => Place(word),
+                Err(why) => return Some(Err(why)),
+            };
+            if !place.has_handles() {
+                self.copy(version, place, each)?;
+            }
+            Some(Ok(place))
+        })
+    }
+
+    /// Copies an element while the list is of `version`; of use only if it [still is](Self::try_each).
+    pub fn copy(&self, version: u64, place: Place, each: impl FnMut(&[u8])) -> Option<()> {
+        self.copy_while(place, || self.is_still(version), each)
+    }
+
+    /// Copies an element that was seen in the list, if it is there still.
+    pub fn copy_alive(&self, place: Place, each: impl FnMut(&[u8])) -> Option<()> {
+        let alive = || {
+            // Acquire: pairs with the Release of whoever stores to a block that was freed.
+            fence::fence(Acquire);
+            self.memory.is_value(place)
+        };
+        self.copy_while(place, alive, each)?;
+        (alive() || mutant::on("list.no_look_at_block")).then_some(())
+    }
+
+    fn copy_while(&self, place: Place, still: impl Fn() -> bool, each: impl FnMut(&[u8])) -> Option<()> {
+        let len = self.memory.words(place, 1)?.first()?.load(Acquire);
+        // Before so much is looked at: it may be any number.
+        if !still() {
+            return None;
+        }
+        read(self.memory.words(place, words_for(usize::try_from(len).ok()?))?, each)
+    }
+}

@@ -1,0 +1,58 @@
+//! Replacing one element, by who has the lock.
+
+use super::List;
+use super::append::damaged;
+use super::memory::{Memory, Word};
+use crate::error::Result;
+use crate::layout::list::Place;
+use crate::sync::atomic::Ordering::{Relaxed, Release};
+use crate::sync::mutant;
+
+impl<M: Memory> List<'_, M> {
+    /// Element `index`, which there is, becomes `word`; `block` is the one that it names, of a list of blocks. The block of before is free
+    /// afterwards.
+    ///
+    /// # Errors
+    /// `InvalidRegion`; then nothing was changed.
+    pub fn set(&self, index: u64, word: u64, block: Option<M::Private>) -> Result<()> {
+        let spine = self.spine().ok_or_else(damaged)?;
+        let slot = self.slot(spine, index).ok_or_else(damaged)?;
+        let Some(block) = block else {
+            // One word is there or not. The version for who reads many at once.
+            slot.store(word, Release);
+            self.bump();
+            return Ok(());
+        };
+        let control = self.memory.control();
+        let old = Place(slot.load(Relaxed));
+        control.set_index.store(index, Relaxed);
+        control.set_old.store(old.0, Relaxed);
+        if mutant::on("list.set_unarmed") {
+            self.memory.make_value(block);
+        } else {
+            // Release: armed, with the two above; and before it is VALUE: from then on an heir has to find it.
+            control.set_new.store(word, Release);
+            self.memory.make_value(block);
+        }
+        // Release: the commit. Then the version, before the old block is changed.
+        slot.store(word, Release);
+        self.bump();
+        self.memory.free(old);
+        control.set_new.store(0, Release);
+        Ok(())
+    }
+
+    /// After a death: what was replaced is freed, or what was not put in its place.
+    pub(super) fn settle_set(&self) {
+        let control = self.memory.control();
+        let new = control.set_new.load(Relaxed);
+        if new == 0 {
+            return;
+        }
+        let index = control.set_index.load(Relaxed);
+        let slot = self.spine().and_then(|spine| self.slot(spine, index));
+        let committed = slot.is_some_and(|slot| slot.load(Relaxed) == new);
+        self.memory.free(Place(if committed { control.set_old.load(Relaxed) } else { new }));
+        control.set_new.store(0, Release);
+    }
+}

@@ -1,0 +1,103 @@
+//! A list in an arena.
+
+use std::fmt;
+
+use super::memory::Memory;
+use crate::arena::{Arena, Block, BlockView, ObjectView};
+use crate::error::{ErrorKind, Result};
+use crate::layout::block::OwnState;
+use crate::layout::list::{ListBody, ListWords, Place};
+use crate::layout::object::ObjectId;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The memory of one list.
+#[derive(Clone, Copy)]
+pub struct Stored<'a> {
+    arena: &'a Arena,
+    object: ObjectId,
+    words: &'a ListWords<AtomicU64>,
+    /// Looks for the dead: what they left is room, too.
+    look: Option<&'a dyn Fn()>,
+}
+
+impl<'a> Stored<'a> {
+    /// That of the list `object`, with this body; `look` is asked once, where there is no room, to make some.
+    #[inline(always)]
+    pub fn new(arena: &'a Arena, object: ObjectId, body: &'a ListBody, look: Option<&'a dyn Fn()>) -> Self {
+        Self { arena, object, words: &body.words, look }
+    }
+
+    /// That of a list that its user knows to live. `None`: it has no such body.
+    pub fn of(arena: &'a Arena, object: &ObjectView) -> Option<Self> {
+        let fits = object.body_len() >= size_of::<ListBody>() as u64;
+        fits.then(|| Self::new(arena, object.id(), arena.region().at(object.body_offset()), None))
+    }
+
+    /// Its elements are in blocks.
+    pub fn is_boxed(&self) -> bool {
+        self.words.boxed.load(Ordering::Relaxed) != 0
+    }
+
+    /// The block at a place, if it is content of this list in that life.
+    pub fn view(&self, place: Place) -> Option<BlockView<'a>> {
+        let view = self.arena.view_at(place.offset()).filter(|view| place.is_of(view.generation()))?;
+        let is_ours = view.own().state == OwnState::Value && view.sent_through().0 == self.object.bits();
+        is_ours.then_some(view)
+    }
+}
+
+impl<'a> Memory for Stored<'a> {
+    type Word = AtomicU64;
+    type Private = Block<'a>;
+
+    #[inline(always)]
+    fn control(&self) -> &ListWords<AtomicU64> {
+        self.words
+    }
+
+    #[inline(always)]
+    fn words(&self, place: Place, count: u64) -> Option<&[AtomicU64]> {
+        self.arena.region().words(place.offset(), count)
+    }
+
+    fn alloc(&self, words: u64) -> Result<Block<'a>> {
+        match self.arena.alloc(words * 8, 0) {
+            Err(error) if error.kind() == ErrorKind::OutOfMemory && self.look.is_some() => {
+                self.look.inspect(|look| look());
+                self.arena.alloc(words * 8, 0)
+            }
+            answer => answer,
+        }
+    }
+
+    fn place(&self, block: &Block<'a>) -> Place {
+        place_of(block)
+    }
+
+    fn make_value(&self, block: Block<'a>) {
+        block.make_value(self.object);
+    }
+
+    fn is_value(&self, place: Place) -> bool {
+        self.view(place).is_some()
+    }
+
+    fn free(&self, place: Place) {
+        if let Some(view) = self.view(place) {
+            view.mark_dying();
+            view.finish_free();
+        }
+    }
+}
+
+/// Where a block is.
+pub fn place_of(block: &Block<'_>) -> Place {
+    let view = block.view();
+    Place::new(view.offset(), view.generation(), view.children() != 0)
+}
+
+impl fmt::Debug for Stored<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("object", &self.object).finish_non_exhaustive()
+    }
+}
