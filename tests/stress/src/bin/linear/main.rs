@@ -2,7 +2,7 @@
 //! and the history is checked against the sequential type. Now and then one of them is stopped or killed in the middle: what it was
 //! doing then has happened or has not.
 //!
-//! `cargo xtask linear`; a few seconds of it are a step of `cargo xtask test`. With `--faulty` the objects have a fault each, and the
+//! `cargo xtask linear`; a few seconds of it are a step of `cargo xtask test`. With `--faulty` the objects `locked.*` have a fault each, and the
 //! program must end with it noticed.
 
 mod board;
@@ -12,6 +12,7 @@ mod model;
 mod models;
 mod object;
 mod rounds;
+mod shared;
 mod worker;
 
 use std::time::{Duration, Instant};
@@ -24,8 +25,9 @@ use processing_stress::disturb;
 use doubles::{LockedDict, LockedList, LockedValue};
 use model::Model;
 use models::{Dict, List, Register};
-use object::Object;
+use object::{Object, WORDS};
 use rounds::Rounds;
+use shared::{Dict as SharedDict, List as SharedList, Size};
 
 #[derive(Parser)]
 #[command(about = "Checks histories of several processes against the sequential types")]
@@ -42,7 +44,7 @@ struct Options {
     /// Names the objects
     #[arg(long)]
     list: bool,
-    /// Objects with a fault, which must be noticed
+    /// Gives the objects `locked.*` a fault, which must be noticed
     #[arg(long)]
     faulty: bool,
 }
@@ -59,6 +61,19 @@ const OBJECTS: &[(&str, Try)] = &[
     }),
     ("locked.list", |options, seed, until| {
         go_on::<List>("locked.list", &LockedList::new(options.faulty)?, seed, until)
+    }),
+    ("dict.small", |_, seed, until| {
+        go_on::<Dict>("dict.small", &SharedDict::<u64>::new(Size::Steady)?, seed, until)
+    }),
+    ("dict.large", |_, seed, until| {
+        go_on::<Dict>("dict.large", &SharedDict::<[u64; WORDS]>::new(Size::Steady)?, seed, until)
+    }),
+    ("dict.growing", |_, seed, until| {
+        go_on::<Dict>("dict.growing", &SharedDict::<u64>::new(Size::Growing)?, seed, until)
+    }),
+    ("list.small", |_, seed, until| go_on::<List>("list.small", &SharedList::<u64>::new()?, seed, until)),
+    ("list.large", |_, seed, until| {
+        go_on::<List>("list.large", &SharedList::<[u64; WORDS]>::new()?, seed, until)
     }),
 ];
 

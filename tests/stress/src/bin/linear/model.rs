@@ -15,7 +15,9 @@ pub enum What {
     Add,
     /// Takes it away, and says what it was.
     Remove,
-    /// Puts something there and moves the rest.
+    /// Takes it away, and says whether it was there.
+    Drop,
+    /// Puts something there: a list moves the rest, a dictionary says whether nothing was there.
     Insert,
     /// At the end.
     Push,
@@ -25,8 +27,17 @@ pub enum What {
     Len,
 }
 
-const ALL: [What; 8] =
-    [What::Get, What::Put, What::Add, What::Remove, What::Insert, What::Push, What::Pop, What::Len];
+const ALL: [What; 9] = [
+    What::Get,
+    What::Put,
+    What::Add,
+    What::Remove,
+    What::Drop,
+    What::Insert,
+    What::Push,
+    What::Pop,
+    What::Len,
+];
 
 /// One operation: the place is a key or an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +65,7 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, place, value } = self;
         match what {
-            What::Get | What::Remove => write!(f, "{what:?}({place})"),
+            What::Get | What::Remove | What::Drop => write!(f, "{what:?}({place})"),
             What::Put | What::Add | What::Insert => write!(f, "{what:?}({place}, {value:#x})"),
             What::Push => write!(f, "{what:?}({value:#x})"),
             What::Pop | What::Len => write!(f, "{what:?}"),
@@ -92,6 +103,12 @@ impl Answer {
             3 => Some(Self::Torn),
             _ => None,
         }
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(so: bool) -> Self {
+        Self::Value(so.into())
     }
 }
 
@@ -154,6 +171,6 @@ mod tests {
         for answer in [Answer::Nothing, Answer::Value(0), Answer::Refused, Answer::Torn] {
             assert_eq!(Answer::unpack(answer.pack()), Some(answer));
         }
-        assert_eq!((Op::unpack([8, 0, 0]), Answer::unpack([4, 0])), (None, None));
+        assert_eq!((Op::unpack([9, 0, 0]), Answer::unpack([4, 0])), (None, None));
     }
 }

@@ -58,7 +58,9 @@ impl Model for Dict {
         match op.what {
             What::Get => (*value).into(),
             What::Put => value.replace(op.value).into(),
+            What::Insert => value.replace(op.value).is_none().into(),
             What::Remove => value.take().into(),
+            What::Drop => value.take().is_some().into(),
             What::Add => {
                 *value = value.map(|value| value.wrapping_add(op.value));
                 (*value).into()
@@ -69,10 +71,12 @@ impl Model for Dict {
 
     fn draw(random: &mut Random, value: u64) -> Op {
         let key = random.below(KEYS);
-        match random.below(10) {
-            0..4 => Op::new(What::Get, key, 0),
-            4..7 => Op::new(What::Put, key, value),
-            7..9 => Op::new(What::Remove, key, 0),
+        match random.below(20) {
+            0..8 => Op::new(What::Get, key, 0),
+            8..12 => Op::new(What::Put, key, value),
+            12..14 => Op::new(What::Insert, key, value),
+            14..16 => Op::new(What::Remove, key, 0),
+            16..18 => Op::new(What::Drop, key, 0),
             _ => Op::new(What::Add, key, value),
         }
     }
@@ -105,6 +109,13 @@ impl Model for List {
                 list[at] = op.value;
                 Answer::Nothing
             }
+            What::Add => match list.get_mut(at) {
+                Some(value) => {
+                    *value = value.wrapping_add(op.value);
+                    Answer::Value(*value)
+                }
+                None => Answer::Refused,
+            },
             What::Insert if at <= list.len() => {
                 list.insert(at, op.value);
                 Answer::Nothing
@@ -124,7 +135,8 @@ impl Model for List {
         let index = random.below(INDICES);
         match random.below(20) {
             0..6 => Op::new(What::Get, index, 0),
-            6..9 => Op::new(What::Put, index, value),
+            6..8 => Op::new(What::Put, index, value),
+            8 => Op::new(What::Add, index, value),
             9..13 => Op::new(What::Push, 0, value),
             13..17 => Op::new(What::Pop, 0, 0),
             17 => Op::new(What::Insert, index, value),

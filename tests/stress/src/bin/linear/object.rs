@@ -25,6 +25,47 @@ pub trait Object {
     fn reset(&self) -> processing::Result<()>;
 }
 
+/// A value as an object holds it.
+pub trait Value: processing::SharedData + Clone {
+    fn of(value: u64) -> Self;
+
+    /// Torn if no value is like that.
+    fn answer(&self) -> Answer;
+
+    /// What an addition makes of it.
+    fn plus(&self, more: u64) -> Self {
+        match self.answer() {
+            Answer::Value(value) => Self::of(value.wrapping_add(more)),
+            _ => self.clone(),
+        }
+    }
+}
+
+impl Value for u64 {
+    fn of(value: u64) -> Self {
+        value
+    }
+
+    fn answer(&self) -> Answer {
+        Answer::Value(*self)
+    }
+}
+
+impl Value for [u64; WORDS] {
+    fn of(value: u64) -> Self {
+        words_of(value)
+    }
+
+    fn answer(&self) -> Answer {
+        value_of(self)
+    }
+}
+
+/// Of what was found, if anything was.
+pub fn answer_of<V: Value>(found: Option<V>) -> Answer {
+    found.map_or(Answer::Nothing, |value| value.answer())
+}
+
 /// Words of a value that is torn if they are not of one write.
 pub const WORDS: usize = 4;
 

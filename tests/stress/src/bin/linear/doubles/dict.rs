@@ -48,7 +48,9 @@ fn apply(values: &Locked<Values>, op: &Op) -> processing::Result<Answer> {
     match op.what {
         What::Get => Ok(values.get()?[at].into()),
         What::Put => values.update(|values| values[at].replace(op.value).into()),
+        What::Insert => values.update(|values| values[at].replace(op.value).is_none().into()),
         What::Remove => values.update(|values| values[at].take().into()),
+        What::Drop => values.update(|values| values[at].take().is_some().into()),
         What::Add => values.update(|values| {
             values[at] = values[at].map(|value| value.wrapping_add(op.value));
             values[at].into()
