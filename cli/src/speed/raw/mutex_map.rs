@@ -41,15 +41,19 @@ fn entry<K: Kind<Key: Hash + Eq + Send, Value: Send>>(name: &str, limit: u64, tu
     Entry::new(name, move |cores| {
         let (a, b) = cores.two()?;
         let pad = Pad::new()?;
-        let map: Map<K> = Mutex::new((0..limit).map(|index| (K::key(index), K::value(index, 0))).collect());
+        // Filled by the process itself: otherwise it would copy each page that it changes first.
+        let mut filled: Option<Map<K>> = None;
         let (mut reads, mut writes) = (Indices::new(1), Indices::new(2));
         let partner = Partner::fork(&a, move |operations| {
-            let write = |number| turn_of_writer::<K>(&map, limit, &mut writes, number);
+            let map = &*filled.get_or_insert_with(|| {
+                Mutex::new((0..limit).map(|index| (K::key(index), K::value(index, 0))).collect())
+            });
+            let write = |number| turn_of_writer::<K>(map, limit, &mut writes, number);
             pad.watch_beside_thread(&b, write, || {
                 let mut number = 0;
                 turns(operations, || {
                     number += 1;
-                    turn(&map, limit, &mut reads, number)
+                    turn(map, limit, &mut reads, number)
                 })
             })
         })?;
