@@ -1,12 +1,8 @@
 //! What the arena asks about queues, pipes and locks when somebody died, and at teardown.
 
 use super::waiters::Waiters;
-use super::{kind, obituary};
+use super::{contents, kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
-use crate::data::dict::Dict;
-use crate::data::dict::content::Content;
-use crate::data::list::List;
-use crate::data::list::stored::Stored;
 use crate::layout::ParticipantId;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
@@ -69,10 +65,7 @@ impl Rings for Rooms {
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
             kind if kind::is_data(kind) => {
                 repair_lock(arena, object, who, still);
-                if let Some(dict) = dictionary(arena, object) {
-                    // What their owners were doing is for the next ones.
-                    dict.memory.locks().for_each(|word| RawLock::new(word).repair(who, still, &|_| ()));
-                }
+                contents::repair(arena, object, who, still);
             }
             kind::CONDITION => {
                 if let Ok(waiters) = Waiters::attach(arena.region(), object) {
@@ -120,8 +113,7 @@ impl Rings for Rooms {
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
         match object.kind() {
-            kind::LIST => blocks_of_list(arena, object, each),
-            kind::DICT | kind::NAMESPACE => blocks_of_dictionary(arena, object, each),
+            kind if kind::is_data(kind) => contents::blocks(arena, object, each),
             _ if is_ring(object) => {
                 if let Ok(ring) = ring_of(arena, object) {
                     ring.for_each_block(|_, reference| each(reference));
@@ -132,29 +124,9 @@ impl Rings for Rooms {
     }
 }
 
-fn blocks_of_list(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
-    let Some(stored) = Stored::of(arena, object) else { return };
-    let list = List::new(&stored, stored.is_boxed());
-    list.each_block(&mut |place| {
-        stored.view(place).inspect(|view| each(view.reference()));
-    });
-}
-
-fn blocks_of_dictionary(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
-    let Some(dict) = dictionary(arena, object) else { return };
-    dict.blocks(&mut |block| {
-        dict.memory.reference(block).into_iter().for_each(&mut *each);
-    });
-}
-
 /// Its body is a ring with messages.
 fn is_ring(object: &ObjectView) -> bool {
     matches!(object.kind(), kind::QUEUE | kind::SEGMENT)
-}
-
-fn dictionary<'a>(arena: &'a Arena, object: &ObjectView) -> Option<Dict<Content<'a>>> {
-    let is_one = matches!(object.kind(), kind::DICT | kind::NAMESPACE);
-    is_one.then(|| Content::of(arena, object)).flatten()
 }
 
 fn buffered_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a BufferedBody> {

@@ -2,7 +2,6 @@
 
 use super::Dict;
 use super::memory::{Memory, Words, Writers};
-use crate::error::Result;
 use crate::layout::dict::{Phase, Root, at};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -12,7 +11,7 @@ impl<M: Writers> Dict<M> {
     /// # Errors
     /// Those of the memory (an empty segment is made); then nothing has changed.
     #[cold]
-    pub fn clear(&self) -> Result<()> {
+    pub fn clear(&self) -> Result<(), M::Error> {
         let _structure = self.lock_structure()?;
         let _frozen = self.freeze(0, self.stripes())?;
         let body = self.memory.body();

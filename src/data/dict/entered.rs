@@ -6,7 +6,7 @@ use super::get::{Content, Seen, free_slots};
 use super::memory::{Words, Writers};
 use super::place::Key;
 use super::{Chain, Dict};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::layout::dict::{
     Armed, BUCKET, BUCKET_WORDS, BucketHeader, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, Reference, SLOTS,
     VALUES_AT, at,
@@ -43,7 +43,7 @@ impl<M: Writers> Dict<M> {
     /// # Errors
     /// Those of [`enter`](Self::enter).
     #[inline(always)]
-    pub fn get(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen> {
+    pub fn get(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen, M::Error> {
         match self.try_get(key, out) {
             Some(seen) => Ok(seen),
             None => self.get_slow(key, out),
@@ -51,7 +51,7 @@ impl<M: Writers> Dict<M> {
     }
 
     #[cold]
-    fn get_slow(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen> {
+    fn get_slow(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen, M::Error> {
         let kept = out.len();
         for _ in 0..TRIES {
             out.resize(kept, 0);
@@ -76,7 +76,7 @@ impl<M: Writers> Dict<M> {
     ///
     /// # Errors
     /// Those of the lock; `Corrupt` if the memory is damaged.
-    pub fn enter(&self, hash: u64) -> Result<Entered<'_, M>> {
+    pub fn enter(&self, hash: u64) -> Result<Entered<'_, M>, M::Error> {
         for _ in 0..MANY {
             let Some(stripe) = self.stripe_now(hash) else {
                 hint::spin_loop();
@@ -99,7 +99,7 @@ impl<M: Writers> Dict<M> {
                 return Ok(Entered { dict: self, chain, entry, bucket, stripe, _held: held });
             }
         }
-        Err(damaged())
+        Err(damaged().into())
     }
 
     /// The stripe of a hash, as it is at this moment.

@@ -4,10 +4,10 @@ use super::entered::damaged;
 use super::memory::{Words, Writers};
 use super::place::bucket_of;
 use super::{Chain, Dict, Extent};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::layout::dict::{
-    BUCKET, BUCKET_WORDS, BucketHeader, DEPTH_MAX, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, Phase, Root,
-    SLOTS, SegmentSize, VALUES_AT, at,
+    BUCKET, BUCKET_WORDS, BucketHeader, DEPTH_MAX, Entry, KEYS_AT, LINKS_AT, Named, Overflow, PARTS, Phase,
+    Root, SLOTS, SegmentSize, VALUES_AT, at,
 };
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{fence, mutant};
@@ -53,7 +53,7 @@ impl<M: Writers> Dict<M> {
     /// # Errors
     /// Those of the memory: then nothing has changed. `Limit` if too many hashes begin alike.
     #[cold]
-    pub fn grow(&self, hash: u64, full: Entry) -> Result<()> {
+    pub fn grow(&self, hash: u64, full: Entry) -> Result<(), M::Error> {
         let _structure = self.lock_structure()?;
         if self.entry_now(hash)? != full {
             return Ok(());
@@ -75,17 +75,17 @@ impl<M: Writers> Dict<M> {
     ///
     /// # Errors
     /// Those of the lock.
-    pub(super) fn lock_structure(&self) -> Result<M::Held<'_>> {
+    pub(super) fn lock_structure(&self) -> Result<M::Held<'_>, M::Error> {
         self.memory.lock(at::LOCK, &|| self.repair_structure())
     }
 
     /// Under the structural lock.
-    fn entry_now(&self, hash: u64) -> Result<Entry> {
-        self.find(hash).map(|place| place.entry).ok_or_else(damaged)
+    fn entry_now(&self, hash: u64) -> Result<Entry, M::Error> {
+        Ok(self.find(hash).map(|place| place.entry).ok_or_else(damaged)?)
     }
 
     /// Takes the locks of these stripes, in ascending order, and marks them.
-    pub(super) fn freeze(&self, first: u64, count: u64) -> Result<Frozen<'_, M>> {
+    pub(super) fn freeze(&self, first: u64, count: u64) -> Result<Frozen<'_, M>, M::Error> {
         let mut frozen = Frozen { dict: self, first, held: Vec::with_capacity(count as usize) };
         for stripe in first..first + count {
             let held = self.memory.lock(self.stripe_at(stripe), &|| self.repair_stripe(stripe))?;
@@ -98,7 +98,7 @@ impl<M: Writers> Dict<M> {
     }
 
     /// Under the locks of its stripes: new segments with what is in the one of `old`, in its place.
-    fn rebuild(&self, hash: u64, old: Entry) -> Result<()> {
+    fn rebuild(&self, hash: u64, old: Entry) -> Result<(), M::Error> {
         let plans = self.plan(old, self.items(old), hash)?;
         if plans.len() > 1 && self.root().depth() == old.depth() {
             // It was planned otherwise a moment ago. The next try finds it full.
@@ -145,7 +145,7 @@ impl<M: Writers> Dict<M> {
     }
 
     /// The next larger segment that these fit, and another key with this hash; else two.
-    fn plan(&self, old: Entry, items: Vec<Item>, more: u64) -> Result<Vec<Plan>> {
+    fn plan(&self, old: Entry, items: Vec<Item>, more: u64) -> Result<Vec<Plan>, M::Error> {
         let depth = old.depth();
         for size in old.size() + 1..M::SEGMENTS.len() {
             if fits(&items, Some(more), depth, M::SEGMENTS[size]) {
@@ -153,7 +153,7 @@ impl<M: Writers> Dict<M> {
             }
         }
         if depth >= DEPTH_MAX {
-            return Err(too_alike());
+            return Err(too_alike().into());
         }
         let (high, low): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.hash << depth >> 63 != 0);
         let in_high = more << depth >> 63 != 0;
@@ -162,7 +162,7 @@ impl<M: Writers> Dict<M> {
         Ok(vec![low, high])
     }
 
-    fn plan_half(&self, depth: u32, items: Vec<Item>, more: Option<u64>) -> Result<Plan> {
+    fn plan_half(&self, depth: u32, items: Vec<Item>, more: Option<u64>) -> Result<Plan, M::Error> {
         let sizes = M::SEGMENTS.len();
         let usual = sizes.saturating_sub(2)..sizes;
         let with_more = usual.clone().find(|size| fits(&items, more, depth, M::SEGMENTS[*size]));
@@ -173,7 +173,7 @@ impl<M: Writers> Dict<M> {
     }
 
     /// A segment with these items, PRIVATE, and the entry that will name it.
-    fn build(&self, plan: &Plan, epoch: u64) -> Result<(Entry, M::Block<'_>)> {
+    fn build(&self, plan: &Plan, epoch: u64) -> Result<(Entry, M::Block<'_>), M::Error> {
         let size = M::SEGMENTS[plan.size];
         let block = self.memory.alloc(size.bytes())?;
         let name = self.memory.name(&block);
@@ -210,12 +210,12 @@ impl<M: Writers> Dict<M> {
     }
 
     /// Under the structural lock: a directory of twice the size, with the same segments.
-    fn double(&self) -> Result<()> {
+    fn double(&self) -> Result<(), M::Error> {
         let old = self.root();
         let depth = old.depth() + 1;
         let segments = self.extent().segments;
         if depth > DEPTH_MAX || 1 << depth > SPARSE * segments {
-            return Err(too_alike());
+            return Err(too_alike().into());
         }
         let (name, block) = self.directory(depth, |i| {
             let slot = self.memory.words(old.offset() + (i >> 1) * 8, 1);
@@ -239,7 +239,7 @@ impl<M: Writers> Dict<M> {
         &self,
         depth: u32,
         entry: impl Fn(u64) -> u64,
-    ) -> Result<(crate::layout::dict::Named, M::Block<'_>)> {
+    ) -> Result<(Named, M::Block<'_>), M::Error> {
         let count = 1u64 << depth;
         let block = self.memory.alloc(count * 8)?;
         let name = self.memory.name(&block);
@@ -252,7 +252,7 @@ impl<M: Writers> Dict<M> {
     }
 
     /// An empty segment for all hashes, and a directory that names it; PRIVATE.
-    pub(super) fn nothing(&self, size: usize, epoch: u64) -> Result<Nothing<'_, M>> {
+    pub(super) fn nothing(&self, size: usize, epoch: u64) -> Result<Nothing<'_, M>, M::Error> {
         let (entry, segment) = self.build(&Plan { size, depth: 0, items: Vec::new() }, epoch)?;
         let (name, directory) = self.directory(0, |_| entry.0)?;
         Ok(Nothing { entry, segment, root: Root::new(name, 0), directory })
@@ -262,7 +262,7 @@ impl<M: Writers> Dict<M> {
     ///
     /// # Errors
     /// Those of the lock.
-    pub fn measure(&self) -> Result<Extent> {
+    pub fn measure(&self) -> Result<Extent, M::Error> {
         let _structure = self.lock_structure()?;
         Ok(self.extent())
     }
@@ -271,7 +271,7 @@ impl<M: Writers> Dict<M> {
     ///
     /// # Errors
     /// Those of the memory.
-    pub fn begin(&self, entries: u64) -> Result<()> {
+    pub fn begin(&self, entries: u64) -> Result<(), M::Error> {
         let room = |size: &SegmentSize| u64::from(size.homes) * SLOTS as u64 * 3 / 4 >= entries;
         let size = M::SEGMENTS.iter().position(room).unwrap_or(M::SEGMENTS.len() - 1);
         let nothing = self.nothing(size, 0)?;

@@ -1,6 +1,6 @@
 //! Where a dictionary lies: a region, or a model's vectors.
 
-use crate::error::Result;
+use crate::error::Error;
 use crate::layout::dict::{Named, Reference, SegmentSize};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -85,6 +85,8 @@ pub trait Memory {
 
 /// What writers need besides.
 pub trait Writers: Memory {
+    /// Why something was not to be had.
+    type Error: From<Error>;
     /// PRIVATE; freed when it is dropped.
     type Block<'a>
     where
@@ -98,7 +100,7 @@ pub trait Writers: Memory {
     ///
     /// # Errors
     /// If there is no room.
-    fn alloc(&self, bytes: u64) -> Result<Self::Block<'_>>;
+    fn alloc(&self, bytes: u64) -> Result<Self::Block<'_>, Self::Error>;
 
     /// Where it is. Its content may be written as words.
     fn name(&self, block: &Self::Block<'_>) -> Named;
@@ -113,5 +115,5 @@ pub trait Writers: Memory {
     ///
     /// # Errors
     /// If the calling thread has it; `WrongProcess`; after a panic in a repair.
-    fn lock(&self, word: usize, repair: &dyn Fn()) -> Result<Self::Held<'_>>;
+    fn lock(&self, word: usize, repair: &dyn Fn()) -> Result<Self::Held<'_>, Self::Error>;
 }

@@ -7,7 +7,7 @@
 use super::memory::{Memory, Words, Writers};
 use super::place::prefix;
 use super::{Batch, Chain, Dict};
-use crate::error::Result;
+use crate::error::Error;
 use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, Reference, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, hint};
@@ -45,8 +45,8 @@ impl<M: Memory> Dict<M> {
         cursor: u64,
         batch: &mut Batch,
         sure: Option<&dyn Fn() -> bool>,
-        handles: &mut dyn FnMut(Reference) -> Result<()>,
-    ) -> Result<bool> {
+        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         let mut answer = Ok(true);
         chain.each(header, |_, words, i| {
             let (key, value) = (words.load(KEYS_AT + i, Relaxed), words.load(VALUES_AT + i, Acquire));
@@ -66,8 +66,8 @@ impl<M: Memory> Dict<M> {
         reference: Reference,
         batch: &mut Batch,
         sure: Option<&dyn Fn() -> bool>,
-        handles: &mut dyn FnMut(Reference) -> Result<()>,
-    ) -> Result<bool> {
+        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         if reference.has_handles() {
             if sure.is_some() {
                 return Ok(false);
@@ -110,8 +110,8 @@ impl<M: Writers> Dict<M> {
         &self,
         cursor: u64,
         batch: &mut Batch,
-        handles: &mut dyn FnMut(Reference) -> Result<()>,
-    ) -> Result<Next> {
+        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+    ) -> Result<Next, M::Error> {
         for _ in 0..TRIES {
             if let Some(next) = self.try_scan(cursor, batch) {
                 return Ok(next);
@@ -129,6 +129,6 @@ impl<M: Writers> Dict<M> {
         batch.clear();
         let chain = entered.chain();
         self.collect(chain, chain.header(), cursor, batch, None, handles)?;
-        self.after(entered.segment(), entered.bucket(), cursor).ok_or_else(super::entered::damaged)
+        Ok(self.after(entered.segment(), entered.bucket(), cursor).ok_or_else(super::entered::damaged)?)
     }
 }

@@ -55,7 +55,10 @@ impl<M: Memory> Dict<M> {
                 let loose = if root.0 == new[0] { old } else { new[0] };
                 self.tell(Root(loose).block(), each);
             }
-            Phase::Clear if root.0 == new[1] => self.each_under(Root(old), None, each),
+            // Some of it may have been freed.
+            Phase::Clear if root.0 == new[1] => {
+                self.each_under(Root(old), None, &mut |block| self.tell(block, each));
+            }
             Phase::Clear => {
                 self.tell_segment(new[0], each);
                 self.tell(Root(new[1]).block(), each);

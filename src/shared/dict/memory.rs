@@ -93,6 +93,7 @@ impl Memory for Attached {
 }
 
 impl Writers for Attached {
+    type Error = Error;
     type Block<'a> = Block<'a>;
     type Held<'a> = BareHeld<'a>;
 
