@@ -5,8 +5,10 @@ pub mod condition;
 pub mod connection_rtt;
 pub mod connection_stream;
 pub mod death;
+pub mod dict;
 pub mod event;
 mod hands;
+pub mod list;
 pub mod lock;
 pub mod queue_large;
 pub mod queue_many;
@@ -31,6 +33,8 @@ pub fn rows() -> Vec<Row> {
         event::rows(),
         death::rows(),
         start_join::rows(),
+        list::rows(),
+        dict::rows(),
     ];
     families.into_iter().flatten().collect()
 }
