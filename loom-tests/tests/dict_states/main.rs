@@ -132,6 +132,10 @@ fn content(shared: &Shared) -> Result<Map, String> {
             }
         }
     }
+    // Who counts sees what readers see.
+    if dict.len() != map.len() as u64 {
+        return Err(format!("it counts {} of {}", dict.len(), map.len()));
+    }
     for (key, value) in &map {
         if look(&dict, *key) != Some(Some(*value)) {
             return Err(format!("key {key:x} is not what the scan says"));
@@ -440,7 +444,7 @@ fn interrupt_in(settings: Settings, switches: u32) {
                 at = next;
                 trace.extend(changes);
             }
-            if switches > 1 && trace.len() > if deep() { 400 } else { 48 } {
+            if switches > 1 && trace.len() > if deep() { 400 } else { 32 } {
                 continue;
             }
             let end = interrupted(&world.shared, &trace, key, switches);

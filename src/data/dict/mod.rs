@@ -104,7 +104,10 @@ impl<M: Memory> Dict<M> {
 
     /// Entries, as the stripes count them; exact only while nobody writes.
     pub fn len(&self) -> u64 {
-        (0..self.stripes()).fold(0u64, |sum, s| sum.wrapping_add(self.stripe_word(s, at::COUNT)))
+        if self.is_being_cleared() {
+            return 0;
+        }
+        (0..self.stripes()).fold(0u64, |sum, s| sum.wrapping_add(self.count_of(s)))
     }
 
     /// There are none.

@@ -72,7 +72,8 @@ use raw::Raw;
 /// ```
 pub struct SharedDict<K, V> {
     raw: Arc<Raw>,
-    types: PhantomData<fn(K, V) -> (K, V)>,
+    keys: PhantomData<fn(K) -> K>,
+    values: PhantomData<fn(V) -> V>,
 }
 
 impl<K: SharedData, V: SharedData> SharedDict<K, V> {
@@ -98,7 +99,7 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     }
 
     fn over(raw: Raw) -> Self {
-        Self { raw: Arc::new(raw), types: PhantomData }
+        Self { raw: Arc::new(raw), keys: PhantomData, values: PhantomData }
     }
 
     fn open(object: ObjectRef) -> Result<Self> {
@@ -123,6 +124,6 @@ impl<K, V> SharedDict<K, V> {
 
 impl<K, V> Clone for SharedDict<K, V> {
     fn clone(&self) -> Self {
-        Self { raw: self.raw.clone(), types: PhantomData }
+        Self { raw: self.raw.clone(), keys: PhantomData, values: PhantomData }
     }
 }
