@@ -72,8 +72,7 @@ use raw::Raw;
 /// ```
 pub struct SharedDict<K, V> {
     raw: Arc<Raw>,
-    keys: PhantomData<fn(K) -> K>,
-    values: PhantomData<fn(V) -> V>,
+    types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: SharedData, V: SharedData> SharedDict<K, V> {

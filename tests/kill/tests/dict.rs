@@ -56,7 +56,11 @@ fn growth(suite: &mut Suite) {
     suite.run(grows("split_again", |stats| stats.segments == 4));
 }
 
+type Words = SharedDict<u64, u64>;
 type Texts = SharedDict<String, Vec<u8>>;
+type Queues = SharedDict<u64, Queue<u64>>;
+/// The victim makes one change, of which the survivor knows what there was before.
+type Change<K, V> = Case<(SharedDict<K, V>, BTreeMap<K, V>), (SharedDict<K, V>,)>;
 
 fn few(world: &World) -> Outcome<SharedDict<u64, u64>> {
     let d = SharedDict::builder().arena(&world.arena).stripes(4).build().map_err(words("dict"))?;
@@ -119,7 +123,7 @@ fn change<K, V, R, Q>(
     setup: impl Fn(&World) -> Outcome<SharedDict<K, V>> + 'static,
     act: impl Fn(&SharedDict<K, V>) -> processing::Result<R> + 'static,
     on: impl Fn(&mut BTreeMap<K, V>) -> Q + 'static,
-) -> Case<(SharedDict<K, V>, BTreeMap<K, V>), (SharedDict<K, V>,)>
+) -> Change<K, V>
 where
     K: SharedData + Ord + Clone + std::fmt::Debug,
     V: SharedData + PartialEq + Clone + std::fmt::Debug,
@@ -163,10 +167,7 @@ where
 }
 
 /// The victim inserts the key at which a dictionary first is as `grown` says.
-fn grows(
-    name: &str,
-    grown: impl Fn(DictStats) -> bool + Copy + 'static,
-) -> Case<(SharedDict<u64, u64>, u64), (SharedDict<u64, u64>, u64)> {
+fn grows(name: &str, grown: impl Fn(DictStats) -> bool + Copy + 'static) -> Case<(Words, u64), (Words, u64)> {
     case(
         name,
         move |world| {
@@ -211,7 +212,7 @@ fn grows(
 }
 
 /// A value with a handle comes and goes; the object goes with the last of its handles.
-fn handles() -> Case<SharedDict<u64, Queue<u64>>, (SharedDict<u64, Queue<u64>>, Queue<u64>)> {
+fn handles() -> Case<Queues, (Queues, Queue<u64>)> {
     case(
         "handles",
         |world| {
