@@ -98,7 +98,7 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     }
 
     fn over(raw: Raw) -> Self {
-        Self { raw: Arc::new(raw), keys: PhantomData, values: PhantomData }
+        Self { raw: Arc::new(raw), types: PhantomData }
     }
 
     fn open(object: ObjectRef) -> Result<Self> {
@@ -123,6 +123,6 @@ impl<K, V> SharedDict<K, V> {
 
 impl<K, V> Clone for SharedDict<K, V> {
     fn clone(&self) -> Self {
-        Self { raw: self.raw.clone(), keys: PhantomData, values: PhantomData }
+        Self { raw: self.raw.clone(), types: PhantomData }
     }
 }
