@@ -192,4 +192,8 @@ pub use rkyv;
 #[doc(hidden)]
 pub use process::testing;
 #[cfg(not(loom))]
-pub use shared::{SharedData, SharedList, SharedListBuilder, SharedListIter};
+pub use shared::{
+    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictBuilder, DictIter, DictStats,
+    Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList, SharedListBuilder,
+    SharedListIter, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
+};

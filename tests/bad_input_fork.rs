@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use processing::{
-    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, StartMethod, pipe_in, spawn,
+    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, SharedStruct, SharedValue,
+    StartMethod, pipe_in, spawn,
 };
 
 fn main() {
@@ -22,6 +23,10 @@ fn main() {
 fn all() {
     println!("a_copy_may_do_nothing_with_its_parents_handles");
     a_copy_may_do_nothing_with_its_parents_handles();
+    println!("a_copy_may_do_nothing_with_its_parents_array");
+    a_copy_may_do_nothing_with_its_parents_array();
+    println!("a_copy_changes_no_shared_data_and_its_guards_are_its_parents");
+    a_copy_changes_no_shared_data_and_its_guards_are_its_parents();
     println!("a_copy_may_not_wait_for_its_parents_children");
     a_copy_may_not_wait_for_its_parents_children();
     for value in [&b"thread"[..], b" spawn", b"\xff\xfe", b"fork,spawn"] {
@@ -110,6 +115,66 @@ fn a_copy_may_do_nothing_with_its_parents_handles() {
     assert!(report.is_clean() && report.objects == 0, "{report}");
 }
 
+/// Whether another process could write to it now.
+fn is_free(a: &SharedArray<u64>) -> bool {
+    let write = |a: SharedArray<u64>| match a.try_write() {
+        Ok(_) => true,
+        Err(error) if error.is_timeout() => false,
+        Err(error) => panic!("{error}"),
+    };
+    spawn(write, (a.clone(),)).expect("start").join().expect("join")
+}
+
+fn a_copy_may_do_nothing_with_its_parents_array() {
+    let a = SharedArray::from_slice(&[1u64, 2]).expect("array");
+    assert!(is_free(&a));
+    assert!(in_a_copy(|| {
+        for error in [
+            a.get(0).map(drop),
+            a.set(0, 9),
+            a.iter().map(drop),
+            a.read().map(drop),
+            a.try_write().map(drop),
+            a.edit().map(drop),
+            a.recover().map(drop),
+            a.fill(9),
+            a.set_slice(0, &[9]),
+            a.slice(..).map(drop),
+        ] {
+            says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+        }
+        assert_eq!(a.to_string(), "SharedArray(u64, [.. of 2, not to be read now])");
+    }));
+    // What a copy does to guards changes nothing of its parent's.
+    let mut read = Some(a.read().expect("read"));
+    assert!(in_a_copy(|| drop(read.take())));
+    assert!(!is_free(&a));
+    drop(read);
+    assert!(is_free(&a));
+    let mut write = Some(a.write().expect("write"));
+    write.as_mut().expect("guard")[0] = 5;
+    for commits in [true, false] {
+        assert!(in_a_copy(|| match write.take() {
+            Some(guard) if commits => {
+                says(&guard.commit().expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+            }
+            guard => drop(guard),
+        }));
+        assert!(!is_free(&a));
+        assert_eq!(a.get(0).expect("get"), 1);
+    }
+    drop(write);
+    assert_eq!(a.to_vec().expect("read"), [5, 2]);
+    let mut edit = Some(a.edit().expect("edit"));
+    assert!(in_a_copy(|| {
+        let mut edit = edit.take().expect("guard");
+        says(&edit.set(0, 9).expect_err("refused"), ErrorKind::WrongProcess, &["region"]);
+    }));
+    assert!(!is_free(&a));
+    drop(edit);
+    assert!(is_free(&a) && a.get(0).expect("get") == 5);
+}
+
 fn refused(q: &Queue<Text>, plain: &Queue<u64>, a: &Connection, b: &Connection, arena: &Arena) {
     let text = (9, String::new());
     let hint = "use handles in the process that they were made in or passed to";
@@ -135,6 +200,52 @@ fn refused(q: &Queue<Text>, plain: &Queue<u64>, a: &Connection, b: &Connection, 
     ] {
         says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["process", hint]);
     }
+}
+
+fn a_copy_changes_no_shared_data_and_its_guards_are_its_parents() {
+    let arena = Arena::builder().limit(16 << 20).build().expect("arena");
+    let word = SharedValue::builder().arena(&arena).build(7u32).expect("shared value");
+    let long = SharedValue::builder().arena(&arena).build([7u64; 8]).expect("shared value");
+    let text = SharedStruct::builder().arena(&arena).build(&"old".to_owned()).expect("shared struct");
+    let reads = Some(text.read().expect("read"));
+    let mut writes = Some(text.write().expect("write"));
+    processing::rkyv::string::ArchivedString::as_str_seal(writes.as_mut().expect("guard").seal())
+        .unseal()
+        .make_ascii_uppercase();
+    let (mut copied_reads, mut copied_writes) = (reads, writes);
+    assert!(in_a_copy(|| {
+        let errors = [
+            word.set(8),
+            word.update(|n| *n += 1),
+            long.set([8; 8]),
+            long.update(|n| n[0] += 1),
+            text.read().map(drop),
+            text.get().map(drop),
+            text.set(&"new".to_owned()),
+            text.write().map(drop),
+            copied_writes.take().expect("inherited").commit(),
+        ];
+        for error in errors {
+            says(&error.expect_err("refused"), ErrorKind::WrongProcess, &["process"]);
+        }
+        // A look.
+        assert_eq!((word.get(), long.get()), (7, [7; 8]));
+        let guard = copied_reads.take().expect("inherited");
+        assert_eq!(guard.as_str(), "old");
+    }));
+    assert!(in_a_copy(|| drop((copied_reads.take(), copied_writes.take()))));
+    // Nothing was changed, given back, or taken back.
+    assert_eq!(text.get().expect("get"), "old");
+    assert_eq!(text.set(&String::new()).expect_err("this thread writes").kind(), ErrorKind::Deadlock);
+    copied_writes.expect("still here").commit().expect("commit");
+    for n in 0..20 {
+        text.set(&n.to_string()).expect("set");
+    }
+    assert_eq!(copied_reads.as_ref().expect("still here").as_str(), "old");
+    drop((copied_reads, word, long));
+    drop(text);
+    let report = arena.fsck().expect("fsck");
+    assert!(report.is_clean() && report.objects == 0, "{report}");
 }
 
 fn a_copy_may_not_wait_for_its_parents_children() {

@@ -44,6 +44,14 @@ impl<T: Shared> Body<T> {
         }
     }
 
+    /// The whole body as words.
+    #[inline(always)]
+    pub fn all_words(&self) -> &[AtomicU64] {
+        let words = self.object.body_len() as usize / 8;
+        // SAFETY: inside of the body; bodies are aligned to 64; atomics, as above.
+        unsafe { core::slice::from_raw_parts(self.at.as_ptr().cast(), words) }
+    }
+
     /// What the body has behind its structure, in whole words.
     pub fn words(&self) -> &[AtomicU64] {
         const { assert!(size_of::<T>().is_multiple_of(8)) };

@@ -120,6 +120,12 @@ impl ObjectRef {
         self.0.view
     }
 
+    /// The name of its body's block, by which threads announce that they are at work in it.
+    pub fn body_reference(&self) -> u64 {
+        // Relaxed: it is there as long as the object is.
+        self.0.arena.object(self.id().index).body.load(Relaxed)
+    }
+
     /// The body; other processes may change it at any time.
     #[inline]
     pub fn body(&self) -> *mut u8 {

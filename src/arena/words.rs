@@ -5,10 +5,12 @@
 //! Only declarations that a type is made of atomics.
 #![allow(unsafe_code)]
 
+use crate::layout::array::ArrayBody;
 use crate::layout::block::{BlockHeader, SmallHeader};
 use crate::layout::buffered::BufferedBody;
 use crate::layout::chunk::ChunkEntry;
 use crate::layout::condition::{ConditionBody, ConditionCell};
+use crate::layout::dict::DictBody;
 use crate::layout::event::EventBody;
 use crate::layout::list::ListBody;
 use crate::layout::lock::LockBody;
@@ -17,6 +19,8 @@ use crate::layout::object::{ArenaControl, ObjectEntry};
 use crate::layout::reference::{ReferenceControl, ReferenceEntry};
 use crate::layout::semaphore::{Lane, SemaphoreBody};
 use crate::layout::socket_pipe::SocketPipeBody;
+use crate::layout::structure::StructBody;
+use crate::layout::value::{ValueBody, WordBody};
 use crate::region::Shared;
 
 // SAFETY: repr(C), AtomicU64 only.
@@ -53,3 +57,13 @@ unsafe impl Shared for BufferedBody {}
 unsafe impl Shared for SocketPipeBody {}
 // SAFETY: repr(C), AtomicU64 only.
 unsafe impl Shared for ListBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for DictBody {}
+// SAFETY: repr(C), AtomicU32 and AtomicU64 only.
+unsafe impl Shared for ArrayBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for WordBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for ValueBody {}
+// SAFETY: repr(C), AtomicU64 only.
+unsafe impl Shared for StructBody {}

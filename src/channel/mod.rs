@@ -9,6 +9,7 @@ pub(crate) mod byte_root;
 pub(crate) mod choice;
 pub(crate) mod codec;
 pub mod connection;
+mod contents;
 pub(crate) mod domain;
 pub mod errors;
 pub(crate) mod in_place;

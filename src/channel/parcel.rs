@@ -75,7 +75,8 @@ pub(crate) fn children(domain: &Domain, block: &Block<'_>, parts: &[Part]) -> Re
     Ok(children)
 }
 
-fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
+/// References of this process's own to the handles in a block that something keeps.
+pub(crate) fn references(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<ObjectRef>> {
     let attach = |i| domain.with_room(|| domain.store().attach_child(block, i));
     (0..block.children()).map(attach).collect()
 }

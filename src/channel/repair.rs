@@ -1,10 +1,8 @@
 //! What the arena asks about queues, pipes and locks when somebody died, and at teardown.
 
 use super::waiters::Waiters;
-use super::{kind, obituary};
+use super::{contents, kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
-use crate::data::list::List;
-use crate::data::list::stored::Stored;
 use crate::layout::ParticipantId;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
@@ -65,7 +63,10 @@ impl Rings for Rooms {
                 Wire::repair(arena.region().at(object.body_offset()), who, still);
             }
             kind::LOCK | kind::RLOCK | kind::LOCKED => repair_lock(arena, object, who, still),
-            kind if kind::is_data(kind) => repair_lock(arena, object, who, still),
+            kind if kind::is_data(kind) => {
+                repair_lock(arena, object, who, still);
+                contents::repair(arena, object, who, still);
+            }
             kind::CONDITION => {
                 if let Ok(waiters) = Waiters::attach(arena.region(), object) {
                     RawCondition::new(&waiters).repair(who, still);
@@ -112,7 +113,7 @@ impl Rings for Rooms {
 
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
         match object.kind() {
-            kind::LIST => blocks_of_list(arena, object, each),
+            kind if kind::is_data(kind) => contents::blocks(arena, object, each),
             _ if is_ring(object) => {
                 if let Ok(ring) = ring_of(arena, object) {
                     ring.for_each_block(|_, reference| each(reference));
@@ -121,14 +122,6 @@ impl Rings for Rooms {
             _ => {}
         }
     }
-}
-
-fn blocks_of_list(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
-    let Some(stored) = Stored::of(arena, object) else { return };
-    let list = List::new(&stored, stored.is_boxed());
-    list.each_block(&mut |place| {
-        stored.view(place).inspect(|view| each(view.reference()));
-    });
 }
 
 /// Its body is a ring with messages.

@@ -10,5 +10,17 @@
 //! Who changes something holds a robust lock, records in the body what it is about to do, and does it with one store. Who inherits the lock
 //! from the dead finishes or undoes that by the record, before anything else. A stopped writer delays writers, never a reader.
 
+pub mod array;
+#[cfg(not(loom))]
+pub mod blocks;
+pub mod dict;
+#[cfg(not(loom))]
+pub mod draft;
 pub mod list;
+#[cfg(not(loom))]
+pub mod pinned;
+#[cfg(not(loom))]
+pub mod plain;
+pub mod stamped;
+pub mod swap;
 pub mod words;

@@ -4,8 +4,8 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    announcement, block, buffered, chunk, condition, event, header, list, lock, locked, named, object,
-    participant, pipe, reference, ring, semaphore, socket_pipe, stream,
+    announcement, array, block, buffered, chunk, condition, dict, event, header, list, lock, locked, named,
+    object, participant, pipe, reference, ring, semaphore, socket_pipe, stream, structure, value,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -67,5 +67,9 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, named::SHAPE);
     hash = mix_all(hash, buffered::SHAPE);
     hash = mix_all(hash, list::SHAPE);
+    hash = mix_all(hash, dict::SHAPE);
+    hash = mix_all(hash, array::SHAPE);
+    hash = mix_all(hash, value::SHAPE);
+    hash = mix_all(hash, structure::SHAPE);
     hash
 };

@@ -5,10 +5,12 @@
 //! lines of 64 bytes spelled out, and all bytes zero is a valid, free state of everything.
 
 pub mod announcement;
+pub mod array;
 pub mod block;
 pub mod buffered;
 pub mod chunk;
 pub mod condition;
+pub mod dict;
 pub mod event;
 pub mod hash;
 pub mod header;
@@ -24,6 +26,8 @@ pub mod ring;
 pub mod semaphore;
 pub mod socket_pipe;
 pub mod stream;
+pub mod structure;
+pub mod value;
 
 pub use participant::ParticipantId;
 

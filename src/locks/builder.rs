@@ -1,4 +1,4 @@
-//! How a lock, semaphore, condition or event is set up.
+//! How a lock, semaphore, event or shared value is set up.
 
 use std::marker::PhantomData;
 
@@ -25,7 +25,7 @@ pub struct SyncBuilder<T> {
 }
 
 impl<T> SyncBuilder<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { arena: Arena::default(), strategy: WaitStrategy::default(), backend: None, made: PhantomData }
     }
 
@@ -51,7 +51,12 @@ impl<T> SyncBuilder<T> {
         self.backend.map_or_else(LockBackend::of_environment, Ok)
     }
 
-    pub(super) fn spinner(&self) -> Spinner {
+    /// The arena that was chosen.
+    pub(crate) fn arena_chosen(&self) -> &Arena {
+        &self.arena
+    }
+
+    pub(crate) fn spinner(&self) -> Spinner {
         Spinner::new(self.strategy)
     }
 }

@@ -37,13 +37,13 @@ macro_rules! travels {
     };
 }
 
-pub(super) use travels;
+pub(crate) use travels;
 
 use crate::arena::ObjectRef;
 use crate::error::{Error, ErrorKind, Result};
 
 /// That an object is what a handle takes it for.
-pub(super) fn check_kind(object: &ObjectRef, kind: u32, noun: &str) -> Result<()> {
+pub(crate) fn check_kind(object: &ObjectRef, kind: u32, noun: &str) -> Result<()> {
     if object.kind() == kind {
         return Ok(());
     }

@@ -11,7 +11,7 @@ mod condition;
 pub(crate) mod core;
 mod errors;
 mod event;
-mod handle;
+pub(crate) mod handle;
 mod lock;
 mod locked;
 mod rlock;

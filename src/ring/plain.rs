@@ -31,6 +31,15 @@ pub fn plain_bytes<T: Archive>(value: &T) -> Option<&[u8]> {
     })
 }
 
+/// The bytes of several values; none if they cannot travel as they are.
+pub fn plain_slice<T: Archive>(values: &[T]) -> &[u8] {
+    match plain_len::<T>() {
+        // SAFETY: see the module; the slice borrows `values`.
+        Some(_) => unsafe { core::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) },
+        None => &[],
+    }
+}
+
 /// The value whose bytes `words` begin with. The caller has checked them as the type's archive.
 ///
 /// By value, so that no copy of the bytes need exist in memory.

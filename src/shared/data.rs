@@ -76,6 +76,21 @@ pub(crate) fn encode<T: SharedData, R>(value: &T, f: impl FnOnce(&[u8]) -> R) ->
         .map_err(|cause| unserialisable::<T>(&cause))
 }
 
+/// [`encode`] of what archives as a `T` does.
+///
+/// # Errors
+/// `InvalidInput` if it cannot be serialised.
+pub(crate) fn encode_archive<T, A, R>(value: &A, f: impl FnOnce(&[u8]) -> R) -> Result<R>
+where
+    T: SharedData,
+    A: Archive<Archived = T::Archived>
+        + for<'a> Serialize<LowSerializer<Buffer, ArenaHandle<'a>, rancor::Error>>,
+{
+    const { codec::Alignment::<T>::FITS };
+    codec::encode_by(|buffer, arena| to_bytes_in_with_alloc(value, buffer, arena.acquire()), f)
+        .map_err(|cause| unserialisable::<T>(&cause))
+}
+
 /// Validates `bytes`, which are aligned to 16, and reads them in place.
 ///
 /// # Errors

@@ -3,9 +3,27 @@
 //! Each is an object of the arena: threads and processes use it alike, a handle travels as an argument or in a message, and the memory goes with the
 //! last handle of all processes, also when they were killed. What is done about the dead in them is in `channel::repair`, which the arena calls.
 
+mod array;
 pub mod data;
+pub mod dict;
 pub mod list;
+mod lock;
 mod names;
+mod namespace;
+mod open;
+mod read_guard;
+mod structure;
+mod value;
+mod write_guard;
 
+pub use array::{
+    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, SharedArray, SharedArrayBuilder,
+};
 pub use data::SharedData;
+pub use dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
 pub use list::{SharedList, SharedListBuilder, SharedListIter};
+pub use namespace::Namespace;
+pub use read_guard::StructReadGuard;
+pub use structure::SharedStruct;
+pub use value::SharedValue;
+pub use write_guard::StructWriteGuard;

@@ -3,12 +3,12 @@
 #[cfg(all(not(loom), not(feature = "kill-points")))]
 #[allow(clippy::disallowed_types, reason = "this is the facade")]
 mod imp {
-    pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 }
 
 #[cfg(loom)]
 mod imp {
-    pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 }
 
 #[cfg(all(not(loom), feature = "kill-points"))]
@@ -86,8 +86,10 @@ mod imp {
             }
         };
     }
+    counted!(AtomicU8, AtomicU8, u8);
+    counted!(AtomicU16, AtomicU16, u16);
     counted!(AtomicU32, AtomicU32, u32);
     counted!(AtomicU64, AtomicU64, u64);
 }
 
-pub use imp::{AtomicU32, AtomicU64, Ordering};
+pub use imp::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};

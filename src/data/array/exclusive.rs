@@ -1,0 +1,173 @@
+//! Alone inside: the elements, for who changes many.
+//!
+//! # Safety
+//!
+//! Who calls [`Array::exclude`] and [`Array::settle`] has the array's lock, and keeps it as long as the [`Exclusive`] lives. The mode is EXCL
+//! meanwhile, and all announcements were waited for: nobody else is inside. (Single elements may be loaded by others at any time, and
+//! are stored whole, see [`super::elements`].)
+#![allow(unsafe_code)]
+
+use core::cell::Cell;
+
+use super::draft::Draft;
+use super::elements::Array;
+use super::gate::{self, Lines, Owner, Refusal};
+use super::redo::{self, Record};
+use crate::arena::{Block, BlockView};
+use crate::layout::array::Mode;
+use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// Nobody else is inside until it is dropped.
+pub struct Exclusive<'a, T: Copy> {
+    array: &'a Array<T>,
+    before: Mode,
+}
+
+impl<T: Copy> Array<T> {
+    /// For the owner of the lock: keeps everybody out, and waits for who is inside.
+    ///
+    /// # Errors
+    /// Why the wait ended early.
+    #[cold]
+    pub fn exclude<L: Lines>(&self, owner: &Owner<'_, L>) -> Result<Exclusive<'_, T>, Refusal> {
+        let before = gate::change(owner, Mode::Excl, || ())?;
+        Ok(Exclusive { array: self, before })
+    }
+
+    /// For the owner of the lock: stores one element in a mode that lets single stores in.
+    ///
+    /// # Errors
+    /// Why readers could not be waited for.
+    #[cold]
+    pub fn store_locked<L: Lines>(
+        &self,
+        owner: &Owner<'_, L>,
+        index: usize,
+        value: T,
+    ) -> Result<(), Refusal> {
+        gate::change(owner, Mode::Open, || self.store(index, value)).map(drop)
+    }
+
+    /// For the heir of the lock, before anything else.
+    #[cold]
+    pub fn settle(&self) {
+        redo::settle(&Words::of(self));
+    }
+}
+
+impl<T: Copy> Exclusive<'_, T> {
+    /// All elements.
+    #[inline]
+    pub fn elements(&self) -> &[T] {
+        // SAFETY: nobody else is inside, and changes through this take it mutably.
+        unsafe { self.array.frozen() }
+    }
+
+    /// Changes elements in place, one after the other: as many as there are from `at` on.
+    pub fn overwrite(&mut self, at: usize, from: &[T]) {
+        self.array.overwrite(at, from);
+    }
+
+    /// Makes the draft's elements the array's, in one step.
+    pub fn commit(&mut self, draft: Draft<'_, T>) {
+        let range = draft.range();
+        let Some(block) = draft.into_block() else { return };
+        let bytes = size_of::<T>() as u64;
+        let reference = block.reference();
+        let record = Words {
+            array: self.array,
+            range: (range.start as u64 * bytes, range.len() as u64 * bytes),
+            block: Cell::new(Some(block)),
+            dying: Cell::new(None),
+        };
+        redo::commit(&record, reference);
+    }
+
+    /// Says whose process (0: nobody's) changes elements in place.
+    pub fn mark_editing(&mut self, pid: u32) {
+        // Release: what was changed is there when the mark is gone, also for who does not take the lock. (Nobody does.)
+        self.array.body().editing.store(u64::from(pid), Release);
+    }
+}
+
+impl<T: Copy> Drop for Exclusive<'_, T> {
+    fn drop(&mut self) {
+        // In a forked copy the array is its parent's. After a death in the middle of changes in place it stays closed.
+        if self.array.is_present() && self.array.body().editing.load(Relaxed) == 0 {
+            gate::reopen(&self.array.gate(), self.before);
+        }
+    }
+}
+
+/// The redo record over the words of a body.
+struct Words<'a, T: Copy> {
+    array: &'a Array<T>,
+    /// First byte, and bytes, of what is to be named.
+    range: (u64, u64),
+    /// To be committed.
+    block: Cell<Option<Block<'a>>>,
+    dying: Cell<Option<BlockView<'a>>>,
+}
+
+impl<'a, T: Copy> Words<'a, T> {
+    fn of(array: &'a Array<T>) -> Self {
+        Self { array, range: (0, 0), block: Cell::new(None), dying: Cell::new(None) }
+    }
+
+    fn value(&self, block: u64) -> Option<BlockView<'a>> {
+        self.array.arena().value(block, self.array.object().id())
+    }
+}
+
+impl<T: Copy> Record for Words<'_, T> {
+    fn named(&self) -> u64 {
+        self.array.body().block.load(Acquire)
+    }
+
+    fn name(&self, block: u64) {
+        let body = self.array.body();
+        body.at.store(self.range.0, Relaxed);
+        body.len.store(self.range.1, Relaxed);
+        // Release: who finds the name finds the range.
+        body.block.store(block, Release);
+    }
+
+    fn unname(&self) {
+        self.array.body().block.store(0, Release);
+    }
+
+    fn commit(&self, _block: u64) {
+        if let Some(block) = self.block.take() {
+            block.make_value(self.array.object().id());
+        }
+    }
+
+    fn is_committed(&self, block: u64) -> bool {
+        self.value(block).is_some()
+    }
+
+    fn copy(&self, block: u64) {
+        let Some(view) = self.value(block) else { return };
+        let body = self.array.body();
+        let bytes = size_of::<T>() as u64;
+        let count = (body.len.load(Relaxed).min(view.len()) / bytes) as usize;
+        let at = (body.at.load(Relaxed) / bytes) as usize;
+        // SAFETY: the block's bytes are elements, as many as it is long at most; it is aligned to 64, and nobody changes it: it belongs to
+        // the owner of the lock.
+        let from = unsafe { core::slice::from_raw_parts(view.ptr().cast::<T>(), count) };
+        self.array.overwrite(at, from);
+    }
+
+    fn condemn(&self, block: u64) {
+        if let Some(view) = self.value(block) {
+            view.mark_dying();
+            self.dying.set(Some(view));
+        }
+    }
+
+    fn free(&self, _block: u64) {
+        if let Some(view) = self.dying.take() {
+            view.finish_free();
+        }
+    }
+}

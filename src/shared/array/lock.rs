@@ -1,0 +1,162 @@
+//! The lock of an array, and what its owner may do.
+
+use super::SharedArray;
+use crate::channel::bare_lock::{BareHeld, BareLock};
+use crate::channel::domain::Domain;
+use crate::data::array::gate::{Lines, Owner, Refusal, Side};
+use crate::data::array::{Array, Exclusive, Reading};
+use crate::error::{Error, ErrorKind, Result};
+use crate::prim::limits::Limits;
+use crate::region::Region;
+use crate::shared::SharedData;
+use crate::sync::atomic::Ordering::Acquire;
+
+/// What must be known of the elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Nobody died in an edit.
+    Whole,
+    /// Somebody did.
+    Damaged,
+}
+
+/// The lock is the calling thread's, until this is dropped.
+pub(super) struct Locked<'a, 'l, T: SharedData + Copy> {
+    shared: &'a SharedArray<T>,
+    limits: &'l Limits<'l>,
+    held: Held<'a, T>,
+}
+
+/// The lock itself. In a forked copy it is its parent's.
+pub(super) struct Held<'a, T: Copy> {
+    held: Option<BareHeld<'a>>,
+    array: &'a Array<T>,
+}
+
+impl<T: Copy> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        if self.array.presence().id().is_none() {
+            std::mem::forget(self.held.take());
+        }
+    }
+}
+
+impl<T: SharedData + Copy> SharedArray<T> {
+    /// Takes the lock within `limits`; finishes first what a dead owner had committed.
+    #[cold]
+    pub(super) fn lock<'a, 'l>(
+        &'a self,
+        limits: &'l Limits<'l>,
+        wanted: Wanted,
+    ) -> Result<Locked<'a, 'l, T>> {
+        let (array, domain) = (self.array(), &*self.inner.domain);
+        if !array.is_present() {
+            return Err(self.stranger());
+        }
+        let lock = BareLock::new(&array.body().lock.word, self.inner.me, domain);
+        let held = lock.lock(limits, &self.spinner, || array.settle());
+        let held = Held { held: Some(held.map_err(|error| error.about(self.object()))?), array };
+        match (wanted, array.body().editing.load(Acquire)) {
+            (Wanted::Whole, 0) | (Wanted::Damaged, 1..) => Ok(Locked { shared: self, limits, held }),
+            (Wanted::Whole, pid) => Err(self.damaged(pid)),
+            (Wanted::Damaged, 0) => {
+                let what = "nobody died in the middle of an edit";
+                Err(Error::new(ErrorKind::InvalidState, self.object(), what))
+            }
+        }
+    }
+
+    #[cold]
+    fn damaged(&self, pid: u64) -> Error {
+        let what = format!(
+            "a process (pid {pid}) died or panicked in the middle of an edit: its elements may be half-changed"
+        );
+        Error::new(ErrorKind::OwnerDied, self.object(), what).hint("call recover(), and put them right")
+    }
+
+    #[cold]
+    fn refused(&self, refusal: Refusal) -> Error {
+        let (kind, what, hint) = match refusal {
+            Refusal::TimedOut => {
+                (ErrorKind::Timeout, "others have guards, or are stopped in a set", "wait longer")
+            }
+            Refusal::Cancelled => (ErrorKind::Cancelled, "the wait was cancelled", ""),
+            Refusal::Unordered => (
+                ErrorKind::Unsupported,
+                "the kernel refuses membarrier(2) to this process, and others rely on it",
+                "allow the call in all processes or in none, or use get and set alone",
+            ),
+        };
+        Error::new(kind, self.object(), what).hint(hint)
+    }
+}
+
+impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
+    /// What it does as the owner of the lock.
+    fn own<R>(&self, act: impl FnOnce(&Owner<'_, Everybody<'_>>) -> Result<R, Refusal>) -> Result<R> {
+        let shared = self.shared;
+        let region = shared.array().object().arena().region();
+        let lines = Everybody { region, domain: &shared.inner.domain };
+        let gate = shared.array().gate();
+        let owner = Owner { gate, lines: &lines, limits: self.limits, spinner: &shared.spinner };
+        act(&owner).map_err(|refusal| shared.refused(refusal))
+    }
+
+    /// That the calling thread would not wait for a guard of its own.
+    fn not_reading(&self) -> Result<()> {
+        if !self.shared.array().is_read_here() {
+            return Ok(());
+        }
+        let what = "the calling thread reads it by a guard";
+        Err(Error::new(ErrorKind::Deadlock, self.shared.object(), what).hint("drop the guard first"))
+    }
+
+    /// Lets readers in, and gives the lock back.
+    pub(super) fn share(self) -> Result<Reading<'a, T>> {
+        let array = self.shared.array();
+        self.own(|owner| array.share(owner))
+    }
+
+    /// Keeps everybody out, and keeps the lock.
+    pub(super) fn exclude(self) -> Result<(Exclusive<'a, T>, Held<'a, T>)> {
+        self.not_reading()?;
+        let array = self.shared.array();
+        let excluded = self.own(|owner| array.exclude(owner))?;
+        Ok((excluded, self.held))
+    }
+
+    /// Stores one element, and gives the lock back.
+    pub(super) fn store(self, index: usize, value: T) -> Result<()> {
+        self.not_reading()?;
+        let array = self.shared.array();
+        self.own(|owner| array.store_locked(owner, index, value))
+    }
+}
+
+/// The announcements of all threads of all participants.
+struct Everybody<'a> {
+    region: &'a Region,
+    domain: &'a Domain,
+}
+
+impl Lines for Everybody<'_> {
+    fn order(&self) -> bool {
+        self.region.order_announcements()
+    }
+
+    fn any(&self, side: Side, name: u64) -> bool {
+        let mut found = false;
+        self.region.each_announcement(|line| {
+            // Acquire: pairs with the Release of who takes it back.
+            found |= match side {
+                Side::Set => line.set.load(Acquire) == name,
+                Side::Read => line.held.iter().any(|word| word.load(Acquire) == name),
+            };
+        });
+        found
+    }
+
+    fn look_for_dead(&self) {
+        self.domain.look_for_dead();
+    }
+}

@@ -1,0 +1,81 @@
+//! Keys and values to words and bytes, and back.
+
+use super::raw::{Copied, Found, Value};
+use crate::channel::transfer::{Scope, provide};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ring::plain::{plain_bytes, plain_len, plain_value};
+use crate::shared::data::{self, SharedData};
+
+/// Its bytes fit one word.
+#[inline(always)]
+pub(super) const fn is_inline<T: SharedData>() -> bool {
+    matches!(plain_len::<T>(), Some(len) if len <= 8)
+}
+
+/// The word that such bytes are.
+#[inline(always)]
+pub(super) fn word_of(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    let len = bytes.len().min(8);
+    word[..len].copy_from_slice(&bytes[..len]);
+    u64::from_ne_bytes(word)
+}
+
+#[repr(align(16))]
+struct Aligned([u8; 8]);
+
+/// The value of such a word.
+#[inline(always)]
+pub(super) fn of_word<T: SharedData>(word: u64) -> Result<T> {
+    let copy = Aligned(word.to_ne_bytes());
+    let archived = data::view::<T>(copy.0.get(..size_of::<T::Archived>()).unwrap_or_default())?;
+    match plain_value([word]) {
+        Some(value) => Ok(value),
+        None => data::own::<T>(archived),
+    }
+}
+
+/// Hands a value to `f` as it goes into a dictionary whose values are inline, or not.
+#[inline(always)]
+pub(super) fn with_value<T: SharedData, R>(
+    value: &T,
+    inline: bool,
+    f: impl FnOnce(Value<'_>) -> Result<R>,
+) -> Result<R> {
+    match plain_bytes(value) {
+        Some(bytes) if inline => f(Value::Word(word_of(bytes))),
+        Some(bytes) => f(Value::Archive(bytes, &[])),
+        None => {
+            let scope = Scope::open();
+            data::encode(value, |bytes| f(Value::Archive(bytes, &scope.take())))?
+        }
+    }
+}
+
+/// Hands the archive of a key to `f`.
+#[inline(always)]
+pub(super) fn with_key<T: SharedData, R>(key: &T, f: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+    match plain_bytes(key) {
+        Some(bytes) => f(bytes),
+        None => {
+            let scope = Scope::open();
+            data::encode(key, |bytes| if scope.take().is_empty() { f(bytes) } else { Err(handle_in_key()) })?
+        }
+    }
+}
+
+#[cold]
+fn handle_in_key() -> Error {
+    Error::new(ErrorKind::InvalidInput, "shared dictionary", "a key cannot contain a handle")
+        .hint("put the handle into the value")
+}
+
+/// The value that was found; its archive is in `bytes`, if it has one.
+#[inline(always)]
+pub(super) fn value_of<T: SharedData>(found: Found, bytes: &Copied) -> Result<T> {
+    match found {
+        Found::Word(word) => of_word(word),
+        Found::Archive => data::decode(bytes),
+        Found::WithHandles(children) => provide(children, || data::decode(bytes)),
+    }
+}

@@ -1,0 +1,124 @@
+//! A dictionary as this process has it.
+
+use std::sync::Arc;
+
+use crate::arena::{Arena as Store, Block, Body, ObjectRef};
+use crate::channel::bare_lock::{BareHeld, BareLock};
+use crate::channel::domain::Domain;
+use crate::data::dict::content::{content, is_whole, reference, seeds};
+use crate::data::dict::hash::Seeds;
+use crate::data::dict::{Memory, Writers};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::dict::{DictBody, Named, Reference, SEGMENTS, SegmentSize};
+use crate::layout::object::ObjectId;
+use crate::prim::limits::Limits;
+use crate::prim::spin::Spinner;
+use crate::region::{Me, Presence};
+use crate::sync::atomic::AtomicU64;
+
+/// See the module.
+pub(super) struct Attached {
+    pub(super) body: Body<DictBody>,
+    id: ObjectId,
+    pub(super) presence: Presence,
+    me: Me,
+    pub(super) domain: Arc<Domain>,
+    pub(super) seeds: Seeds,
+    spinner: Spinner,
+}
+
+impl Attached {
+    pub(super) fn open(object: ObjectRef) -> Result<Self> {
+        let (domain, id) = (Domain::of(&object)?, object.id());
+        let presence = domain.region().presence()?;
+        let me = presence.me();
+        let body = Body::<DictBody>::of(object)?;
+        if !is_whole(body.all_words()) {
+            let name = format!("object {}", id.index);
+            return Err(Error::new(ErrorKind::InvalidRegion, name, "its body is too small for its stripes"));
+        }
+        let seeds = seeds(body.all_words());
+        Ok(Self { body, id, presence, me, domain, seeds, spinner: Spinner::default() })
+    }
+
+    /// That this is still the process that made the handle.
+    #[inline(always)]
+    pub(super) fn check(&self) -> Result<()> {
+        self.presence.check(self.domain.region()).map(drop)
+    }
+
+    pub(super) fn store(&self) -> &Arc<Store> {
+        self.domain.store()
+    }
+
+    pub(super) fn object(&self) -> &ObjectRef {
+        self.body.object()
+    }
+}
+
+impl Memory for Attached {
+    type Words<'a> = &'a [AtomicU64];
+
+    const SEGMENTS: &'static [SegmentSize] = &SEGMENTS;
+
+    #[inline(always)]
+    fn body(&self) -> &[AtomicU64] {
+        self.body.all_words()
+    }
+
+    #[inline(always)]
+    fn words(&self, offset: u64, count: u64) -> Option<&[AtomicU64]> {
+        self.domain.region().words(offset, count)
+    }
+
+    #[inline(always)]
+    fn hash(&self, key: u64) -> u64 {
+        self.seeds.of_word(key)
+    }
+
+    #[inline]
+    fn content(&self, reference: Reference) -> Option<u64> {
+        content(self.store(), reference)
+    }
+
+    fn is_value(&self, block: Named) -> bool {
+        reference(self.store(), self.id, block).is_some()
+    }
+
+    fn free(&self, block: Named) {
+        if let Some(reference) = reference(self.store(), self.id, block) {
+            self.store().free_value(reference, self.id);
+        }
+    }
+}
+
+impl Writers for Attached {
+    type Error = Error;
+    type Block<'a> = Block<'a>;
+    type Held<'a> = BareHeld<'a>;
+
+    fn alloc(&self, bytes: u64) -> Result<Block<'_>> {
+        self.domain.with_room(|| self.store().alloc(bytes, 0))
+    }
+
+    fn name(&self, block: &Block<'_>) -> Named {
+        let view = block.view();
+        Named { offset: view.offset(), generation: view.generation(), bits: 48 }
+    }
+
+    fn has_handles(&self, block: &Block<'_>) -> bool {
+        block.view().children() > 0
+    }
+
+    fn make_value(&self, block: Block<'_>) {
+        block.make_value(self.id);
+    }
+
+    #[inline]
+    fn lock(&self, word: usize, repair: &dyn Fn()) -> Result<BareHeld<'_>> {
+        let word = self.body().get(word).ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "shared dictionary", "its body has fewer stripes than it says")
+        })?;
+        BareLock::new(word, self.me, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
+    }
+}

@@ -1,0 +1,400 @@
+//! Dictionaries by bytes: archives of keys to archives of values, which may carry handles. Types are a matter of the layer above.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::memory::Attached;
+use crate::arena::{Block, ObjectRef};
+use crate::channel::domain::Domain;
+use crate::channel::transfer::{Child, Part};
+use crate::data::dict::content::body_len;
+use crate::data::dict::{Batch, Dict, Entered, Extent, Key, Next, Put, Seen, Words};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::REFERENCE_SIZE;
+use crate::layout::dict::{Lengths, Reference, STRIPES_MAX, Settings, at};
+use crate::layout::object::ObjectId;
+use crate::sync::atomic::Ordering::{Relaxed, Release};
+use crate::sync::{fence, hint};
+use crate::sys::random;
+
+pub(crate) use rkyv::util::AlignedVec;
+
+/// What a value is copied into.
+pub(crate) type Copied = AlignedVec<16>;
+
+/// A value on its way in.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    /// Of a dictionary with inline values.
+    Word(u64),
+    /// Its archive, and the handles in it.
+    Archive(&'a [u8], &'a [Child]),
+}
+
+/// A value on its way out.
+pub(crate) enum Found {
+    Word(u64),
+    /// Its archive was appended to the buffer.
+    Archive,
+    /// The same, with handles.
+    WithHandles(Vec<Child>),
+}
+
+/// One dictionary in this process.
+pub(crate) struct Raw {
+    dict: Dict<Attached>,
+}
+
+/// One entry, locked: nobody else changes it, or those that share its stripe.
+pub(crate) struct Locked<'a> {
+    raw: &'a Raw,
+    entered: Entered<'a, Attached>,
+}
+
+thread_local! {
+    /// The dictionaries whose entries this thread has locked while it runs somebody's closure, by region and object.
+    static UPDATING: RefCell<Vec<(u64, ObjectId)>> = const { RefCell::new(Vec::new()) };
+    static UPDATES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// This thread runs a closure for an entry of a dictionary.
+pub(crate) struct Updating;
+
+impl Drop for Updating {
+    fn drop(&mut self) {
+        UPDATES.set(UPDATES.get().saturating_sub(1));
+        let _ = UPDATING.try_with(|list| list.borrow_mut().pop());
+    }
+}
+
+impl Raw {
+    /// Makes one. `stripes` is a power of two.
+    pub(crate) fn create(
+        domain: &Domain,
+        kind: u32,
+        type_hash: u64,
+        inline: (bool, bool),
+        stripes: u32,
+        capacity: usize,
+    ) -> Result<Self> {
+        if !stripes.is_power_of_two() || stripes > STRIPES_MAX {
+            let what = format!("{stripes} stripes: it takes a power of two, at most {STRIPES_MAX}");
+            return Err(Error::new(ErrorKind::InvalidInput, "shared dictionary", what));
+        }
+        let (store, len) = (domain.store(), body_len(stripes));
+        let make = || store.create_object(kind, type_hash, "dict", len, |_zeros| {});
+        let object = domain.with_room(make)?;
+        let (inline_keys, inline_values) = (inline.0, inline.0 && inline.1);
+        let settings = Settings { inline_keys, inline_values, stripes: stripes.trailing_zeros() };
+        let body = domain.region().words(object.view().body_offset(), len / 8).unwrap_or_default();
+        for i in 0..4 {
+            let seed =
+                random::nonzero().map_err(|cause| Error::os("shared dictionary", "getrandom", cause))?;
+            body.store(at::SEEDS + i, seed, Relaxed);
+        }
+        // Last: a body without is that of no dictionary.
+        body.store(at::SETTINGS, settings.pack(), Release);
+        let raw = Self::open(object)?;
+        raw.dict.begin(capacity as u64)?;
+        Ok(raw)
+    }
+
+    /// The one in this object, whose kind and type the caller has compared.
+    pub(crate) fn open(object: ObjectRef) -> Result<Self> {
+        Ok(Self { dict: Dict::new(Attached::open(object)?) })
+    }
+
+    pub(crate) fn object(&self) -> &ObjectRef {
+        self.dict.memory.object()
+    }
+
+    fn domain(&self) -> &Arc<Domain> {
+        &self.dict.memory.domain
+    }
+
+    /// That this is still the process that made the handle.
+    #[inline(always)]
+    pub(crate) fn check(&self) -> Result<()> {
+        self.dict.memory.check()
+    }
+
+    /// A key that is its own word.
+    #[inline(always)]
+    pub(crate) fn key_of_word(&self, word: u64) -> Key<'static> {
+        Key { hash: self.dict.memory.seeds.of_word(word), word, bytes: &[] }
+    }
+
+    /// A key by its archive.
+    #[inline]
+    pub(crate) fn key_of_bytes<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        let hash = self.dict.memory.seeds.of_bytes(bytes);
+        Key { hash, word: hash, bytes }
+    }
+
+    /// Entries; exact only while nobody writes.
+    pub(crate) fn len(&self) -> u64 {
+        self.dict.len()
+    }
+
+    /// The value under a key; its archive is put into `out`, which is empty.
+    #[inline(always)]
+    pub(crate) fn get(&self, key: &Key<'_>, out: &mut Copied) -> Result<Option<Found>> {
+        self.check()?;
+        match self.dict.try_get(key, out) {
+            Some(Seen::Inline(word)) => Ok(Some(Found::Word(word))),
+            Some(Seen::Copied(_)) => Ok(Some(Found::Archive)),
+            Some(Seen::Absent) => Ok(None),
+            Some(Seen::Handles(..)) => self.get_slow(key, out),
+            None => {
+                out.clear();
+                self.get_slow(key, out)
+            }
+        }
+    }
+
+    /// Looks until nobody comes in between; after some tries with the entry locked.
+    #[cold]
+    fn look(&self, key: &Key<'_>, out: &mut Copied) -> Result<Seen> {
+        let kept = out.len();
+        out.resize(kept, 0);
+        if !self.is_updating() {
+            return self.dict.get(key, out);
+        }
+        // This thread has a lock of this dictionary, and waits for no other: it looks until others are not just changing this one.
+        loop {
+            out.resize(kept, 0);
+            match self.dict.try_get(key, out) {
+                Some(seen) => return Ok(seen),
+                None => hint::spin_loop(),
+            }
+        }
+    }
+
+    #[cold]
+    fn get_slow(&self, key: &Key<'_>, out: &mut Copied) -> Result<Option<Found>> {
+        match self.look(key, out)? {
+            Seen::Absent => Ok(None),
+            Seen::Inline(word) => Ok(Some(Found::Word(word))),
+            Seen::Copied(_) => Ok(Some(Found::Archive)),
+            Seen::Handles(..) => {
+                let locked = self.lock(key.hash)?;
+                Ok(locked.find(key, out)?.map(|(_, found)| found))
+            }
+        }
+    }
+
+    /// Locks the entry for a hash.
+    ///
+    /// # Errors
+    /// `Deadlock` from within a closure that changes another entry of the dictionary.
+    #[inline]
+    pub(crate) fn lock(&self, hash: u64) -> Result<Locked<'_>> {
+        self.check()?;
+        if UPDATES.get() != 0 && self.is_updating() {
+            return Err(self.deadlock());
+        }
+        Ok(Locked { raw: self, entered: self.dict.enter(hash)? })
+    }
+
+    /// Locks the entry for a key, and sees to it that there is a slot for it. The value that is there, its archive appended to `out`.
+    pub(crate) fn lock_with_room(
+        &self,
+        key: &Key<'_>,
+        out: &mut Copied,
+    ) -> Result<(Locked<'_>, Option<(usize, Found)>)> {
+        loop {
+            let locked = self.lock(key.hash)?;
+            let found = locked.find(key, out)?;
+            if found.is_some() || locked.entered.has_room() {
+                return Ok((locked, found));
+            }
+            locked.grow(key)?;
+        }
+    }
+
+    /// Whether there is a value under a key.
+    pub(crate) fn contains(&self, key: &Key<'_>) -> Result<bool> {
+        self.check()?;
+        let mut out = Copied::new();
+        let seen = match self.dict.try_get(key, &mut out) {
+            Some(seen) => seen,
+            None => self.look(key, &mut out)?,
+        };
+        Ok(seen != Seen::Absent)
+    }
+
+    fn name(&self) -> (u64, ObjectId) {
+        (self.domain().region().id(), self.object().id())
+    }
+
+    #[cold]
+    fn is_updating(&self) -> bool {
+        UPDATING.try_with(|list| list.borrow().contains(&self.name())).unwrap_or(false)
+    }
+
+    #[cold]
+    fn deadlock(&self) -> Error {
+        let object = format!("shared dictionary {}", self.object().id().index);
+        Error::new(ErrorKind::Deadlock, object, "the calling thread is changing one of its entries already")
+            .hint("do it before or after `update`, not in its closure")
+    }
+
+    /// Puts a value under a key. True: there was none.
+    ///
+    /// # Errors
+    /// Those of the arena, and then nothing has changed.
+    pub(crate) fn insert(&self, key: &Key<'_>, value: Value<'_>) -> Result<bool> {
+        self.check()?;
+        let mut put = self.prepare(key, value)?;
+        loop {
+            let locked = self.lock(key.hash)?;
+            match locked.put(key, put) {
+                Ok(new) => return Ok(new),
+                Err(back) => put = back,
+            }
+            locked.grow(key)?;
+        }
+    }
+
+    /// A value as it will be linked.
+    pub(crate) fn prepare(&self, key: &Key<'_>, value: Value<'_>) -> Result<Put<Block<'_>>> {
+        match value {
+            Value::Word(word) => Ok(Put::Inline(word)),
+            Value::Archive(bytes, children) => Ok(Put::Block(self.block(key, bytes, children)?)),
+        }
+    }
+
+    fn block(&self, key: &Key<'_>, bytes: &[u8], children: &[Child]) -> Result<Block<'_>> {
+        let inline = self.dict.settings().inline_keys;
+        let lengths =
+            Lengths { value: bytes.len() as u64, key: if inline { 0 } else { key.bytes.len() as u64 } };
+        if lengths.key > Lengths::KEY_MAX || lengths.value > Lengths::VALUE_MAX {
+            let what = format!("a key of {} bytes, a value of {} bytes", lengths.key, lengths.value);
+            return Err(Error::new(ErrorKind::TooLarge, "shared dictionary", what)
+                .hint("a key has at most 16 MiB - 1"));
+        }
+        let (domain, count) = (self.domain(), children.len() as u32);
+        let block = domain.with_room(|| domain.store().alloc(lengths.words() * 8, count))?;
+        for (i, child) in (0..).zip(children) {
+            if child.object.arena().region().id() != domain.region().id() {
+                return Err(Error::new(ErrorKind::InvalidInput, "handle", "it belongs to another arena")
+                    .hint("create both in one arena: builder().arena(&arena)"));
+            }
+            if child.part != Part::Whole {
+                let what = "the end of a pipe has one owner at a time, and cannot be in shared data";
+                return Err(Error::new(ErrorKind::InvalidInput, "handle", what));
+            }
+            domain.with_room(|| block.add_child(i, &child.object))?;
+        }
+        let offset = block.view().offset() + u64::from(count) * REFERENCE_SIZE;
+        let words = domain.region().words(offset, lengths.words()).unwrap_or_default();
+        // Who sees one of these words sees what led away from the block's last life.
+        fence::fence(Release);
+        words.store(0, lengths.pack(), Relaxed);
+        words.fill(1, bytes);
+        if !inline {
+            words.fill(1 + lengths.value_words() as usize, key.bytes);
+        }
+        Ok(block)
+    }
+
+    /// References of this process's own to the handles of a value, whose entry is locked.
+    fn handles(&self, reference: Reference) -> Result<Vec<Child>> {
+        let store = self.domain().store();
+        let Some(view) = store.view_at(reference.offset()) else { return Ok(Vec::new()) };
+        let attach = |i| self.domain().with_room(|| store.attach_child(&view, i)).map(Child::whole);
+        (0..view.children()).map(attach).collect()
+    }
+
+    /// What the bucket that covers `cursor` has from there on. The handles of those values that have some are in the order of the batch.
+    pub(crate) fn scan(&self, cursor: u64, batch: &mut Batch, handles: &mut Vec<Vec<Child>>) -> Result<Next> {
+        self.check()?;
+        if UPDATES.get() != 0 && self.is_updating() {
+            return Err(self.deadlock());
+        }
+        handles.clear();
+        self.dict.scan(cursor, batch, &mut |reference| {
+            handles.push(self.handles(reference)?);
+            Ok(())
+        })
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&self) -> Result<()> {
+        self.check()?;
+        if self.is_updating() {
+            return Err(self.deadlock());
+        }
+        self.dict.clear()
+    }
+
+    /// How large it is.
+    pub(crate) fn extent(&self) -> Result<Extent> {
+        self.check()?;
+        if self.is_updating() {
+            return Err(self.deadlock());
+        }
+        self.dict.measure()
+    }
+}
+
+impl Locked<'_> {
+    /// The slot of a key, and its value; its archive is appended to `out`.
+    pub(crate) fn find(&self, key: &Key<'_>, out: &mut Copied) -> Result<Option<(usize, Found)>> {
+        let Some((slot, seen)) = self.entered.find(key, out) else { return Ok(None) };
+        let found = match seen {
+            Seen::Absent => return Ok(None),
+            Seen::Inline(word) => Found::Word(word),
+            Seen::Copied(_) => Found::Archive,
+            Seen::Handles(reference, _) => Found::WithHandles(self.raw.handles(reference)?),
+        };
+        Ok(Some((slot, found)))
+    }
+
+    /// The slot of a key.
+    pub(crate) fn slot(&self, key: &Key<'_>) -> Option<usize> {
+        self.entered.slot(key)
+    }
+
+    /// Puts a value under a key, or gives it back if there is no room: [`grow`](Self::grow).
+    pub(crate) fn put<'b>(&self, key: &Key<'_>, put: Put<Block<'b>>) -> Result<bool, Put<Block<'b>>> {
+        match self.slot(key) {
+            Some(slot) => {
+                self.entered.replace(slot, put);
+                Ok(false)
+            }
+            None => self.entered.insert(key, put).map(|()| true),
+        }
+    }
+
+    /// Puts a value under a key that is not there, where there is [room](Raw::lock_with_room).
+    pub(crate) fn insert(&self, key: &Key<'_>, put: Put<Block<'_>>) -> Result<()> {
+        self.entered.insert(key, put).map_err(|_| {
+            Error::new(ErrorKind::Corrupt, "shared dictionary", "a slot that was free is not any more")
+        })
+    }
+
+    /// Replaces the value of a slot.
+    pub(crate) fn replace(&self, slot: usize, put: Put<Block<'_>>) {
+        self.entered.replace(slot, put);
+    }
+
+    /// Takes a slot out.
+    pub(crate) fn remove(&self, slot: usize) {
+        self.entered.remove(slot);
+    }
+
+    /// Makes room for another key. The entry is not locked any more.
+    pub(crate) fn grow(self, key: &Key<'_>) -> Result<()> {
+        let (raw, full) = (self.raw, self.entered.segment());
+        drop(self);
+        raw.dict.grow(key.hash, full)
+    }
+
+    /// As long as this lives, calls of this thread that would lock another entry fail.
+    pub(crate) fn updating(&self) -> Updating {
+        UPDATES.set(UPDATES.get() + 1);
+        let _ = UPDATING.try_with(|list| list.borrow_mut().push(self.raw.name()));
+        Updating
+    }
+}
