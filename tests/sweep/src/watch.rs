@@ -8,8 +8,9 @@ use processing_kill_tests::Outcome;
 
 use crate::image::{Image, PAGE, Page};
 
-/// A word that has another value now: where, and which. Threads of the round have the numbers of [`Threads::known`] in it.
-pub type Change = (u64, u64);
+/// A word that has another value now: where, and which. True: a thread of the round is in it, with its number of [`Threads::known`]. (Any other word may
+/// look like that by itself: an offset backwards in an archive does.)
+pub type Change = (u64, u64, bool);
 
 /// Looks at a region again and again, and knows its state as one number.
 ///
@@ -72,7 +73,9 @@ impl Watch {
 
     /// Makes changes that were seen in another run.
     pub fn replay(&self, changes: &[Change]) {
-        changes.iter().for_each(|(offset, value)| self.image.write(*offset, self.threads.own(*value)));
+        for (offset, value, thread) in changes {
+            self.image.write(*offset, if *thread { self.threads.own(*value) } else { *value });
+        }
     }
 }
 
@@ -108,8 +111,9 @@ fn compare(threads: &Threads, page: u64, old: &Page, new: &Page, changes: &mut V
             continue;
         }
         let offset = page + 8 * index as u64;
+        let written = u64::from_le_bytes(*new);
         let [old, new] = [old, new].map(|word| threads.known(u64::from_le_bytes(*word)));
-        changes.push((offset, new));
+        changes.push((offset, new, new != written));
         if !varies(offset) {
             difference ^= mix(offset, old) ^ mix(offset, new);
         }
@@ -163,11 +167,22 @@ mod tests {
         new[4095] = 2;
         let mut changes = Vec::new();
         let there = compare(&THREADS, 1 << 20, &old, &new, &mut changes);
-        assert_eq!(changes, [((1 << 20) + 16, 1), ((1 << 20) + 4088, 2 << 56)]);
+        assert_eq!(changes, [((1 << 20) + 16, 1, false), ((1 << 20) + 4088, 2 << 56, false)]);
         let mut back = Vec::new();
         assert_eq!(compare(&THREADS, 1 << 20, &new, &old, &mut back), there);
         assert_ne!(there, 0);
-        assert_eq!(back.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [0, 0]);
+        assert_eq!(back.iter().map(|(_, value, _)| *value).collect::<Vec<_>>(), [0, 0]);
+    }
+
+    #[test]
+    fn a_word_that_only_looks_like_a_lock_s_stays_as_it_is() {
+        let (old, mut new) = ([0; PAGE], [0; PAGE]);
+        new[..8].copy_from_slice(&[0x18, 0, 0, 0, 0xe8, 0xff, 0xff, 0xff]);
+        new[8..16].copy_from_slice(&(71u64 << SHIFT).to_le_bytes());
+        let mut changes = Vec::new();
+        compare(&THREADS, 1 << 20, &old, &new, &mut changes);
+        let [(_, offset, false), (_, word, true)] = changes[..] else { panic!("{changes:?}") };
+        assert_eq!((offset, THREADS.own(word)), (0xffff_ffe8_0000_0018, 71 << SHIFT));
     }
 
     #[test]

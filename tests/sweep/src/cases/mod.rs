@@ -5,6 +5,7 @@ mod buffered;
 mod close;
 mod get;
 mod lease;
+mod list;
 mod put;
 mod reserve;
 
@@ -17,8 +18,16 @@ use crate::round::Scenario;
 
 /// All of them, the longest first.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    let lists =
-        [put::all(), buffered::all(), lease::all(), batch::all(), reserve::all(), get::all(), close::all()];
+    let lists = [
+        put::all(),
+        buffered::all(),
+        lease::all(),
+        list::all(),
+        batch::all(),
+        reserve::all(),
+        get::all(),
+        close::all(),
+    ];
     lists.into_iter().flatten().collect()
 }
 
