@@ -1,5 +1,6 @@
 //! The scenarios. A new one is a [`Case`](crate::case::Case) in the list of its file, or a file of its own in [`all`].
 
+mod array;
 mod batch;
 mod buffered;
 mod close;
@@ -17,8 +18,16 @@ use crate::round::Scenario;
 
 /// All of them, the longest first.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    let lists =
-        [put::all(), buffered::all(), lease::all(), batch::all(), reserve::all(), get::all(), close::all()];
+    let lists = [
+        put::all(),
+        buffered::all(),
+        array::all(),
+        lease::all(),
+        batch::all(),
+        reserve::all(),
+        get::all(),
+        close::all(),
+    ];
     lists.into_iter().flatten().collect()
 }
 
