@@ -1,5 +1,6 @@
 //! The scenarios. A new one is a [`Case`](crate::case::Case) in the list of its file, or a file of its own in [`all`].
 
+mod array;
 mod batch;
 mod buffered;
 mod close;
@@ -23,6 +24,8 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         buffered::all(),
         lease::all(),
         list::all(),
+        array::all(),
+        lease::all(),
         batch::all(),
         reserve::all(),
         get::all(),
