@@ -7,6 +7,7 @@ mod get;
 mod lease;
 mod put;
 mod reserve;
+mod structure;
 
 use processing::{Arena, Queue};
 use processing_kill_tests::kinds::Kind;
@@ -17,8 +18,16 @@ use crate::round::Scenario;
 
 /// All of them, the longest first.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    let lists =
-        [put::all(), buffered::all(), lease::all(), batch::all(), reserve::all(), get::all(), close::all()];
+    let lists = [
+        put::all(),
+        buffered::all(),
+        structure::all(),
+        lease::all(),
+        batch::all(),
+        reserve::all(),
+        get::all(),
+        close::all(),
+    ];
     lists.into_iter().flatten().collect()
 }
 
