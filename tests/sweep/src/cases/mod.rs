@@ -9,6 +9,7 @@ mod lease;
 mod list;
 mod put;
 mod reserve;
+mod structure;
 
 use processing::{Arena, Queue};
 use processing_kill_tests::kinds::Kind;
@@ -22,7 +23,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
     let lists = [
         put::all(),
         buffered::all(),
-        lease::all(),
+        structure::all(),
         list::all(),
         array::all(),
         lease::all(),
