@@ -46,7 +46,8 @@ fn alone() -> Vec<Row> {
 /// A peer has in a row the name that the goals know it by, whatever of it is measured there.
 fn our_rows() -> Vec<Row> {
     use processing_cli::speed::ours::{
-        condition, connection_rtt, connection_stream, list, queue_large, queue_many, queue_stream,
+        condition, connection_rtt, connection_stream, list, queue_large, queue_many, queue_stream, structure,
+        value,
     };
     vec![
         Row::ours(connection_rtt::busy::<7>())
@@ -67,6 +68,9 @@ fn our_rows() -> Vec<Row> {
         Row::ours(queue_stream::entry::<512>()).against(crossbeam::array_queue::<512>()),
         Row::ours(queue_large::of_1m("queue.lease.1m")).against(iceoryx2::loan("iceoryx2_loan", WORDS_1M)),
         Row::ours(condition::adaptive()).against(python::condition()),
+        Row::ours(value::read()).against(mmap_sync::read_value("mmap_sync")),
+        Row::ours(value::write()).against(mmap_sync::write_value("mmap_sync")),
+        Row::ours(structure::read()).against(mmap_sync::read_struct("mmap_sync")),
         Row::ours(list::push()).against(manager::list_push("python.manager_list")),
         Row::ours(list::get()).against(manager::list_get("python.manager_list")),
         Row::ours(dict::set()).against(manager::dict_set("python.manager_dict", manager::SMALL, dict::SOME)),

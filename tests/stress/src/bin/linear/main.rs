@@ -24,10 +24,10 @@ use processing_stress::disturb;
 
 use doubles::{LockedDict, LockedList, LockedValue};
 use model::Model;
-use models::{Dict, List, Register};
+use models::{Array, Dict, List, Register};
 use object::{Object, WORDS};
 use rounds::Rounds;
-use shared::{Dict as SharedDict, List as SharedList, Size};
+use shared::{Array as SharedArray, Dict as SharedDict, List as SharedList, Size, Struct, Word, Words};
 
 #[derive(Parser)]
 #[command(about = "Checks histories of several processes against the sequential types")]
@@ -62,6 +62,10 @@ const OBJECTS: &[(&str, Try)] = &[
     ("locked.list", |options, seed, until| {
         go_on::<List>("locked.list", &LockedList::new(options.faulty)?, seed, until)
     }),
+    ("value.word", |_, seed, until| go_on::<Register>("value.word", &Word::new()?, seed, until)),
+    ("value.words", |_, seed, until| go_on::<Register>("value.words", &Words::new()?, seed, until)),
+    ("struct", |_, seed, until| go_on::<Register>("struct", &Struct::new()?, seed, until)),
+    ("array", |_, seed, until| go_on::<Array>("array", &SharedArray::new()?, seed, until)),
     ("dict.small", |_, seed, until| {
         go_on::<Dict>("dict.small", &SharedDict::<u64>::new(Size::Steady)?, seed, until)
     }),

@@ -25,9 +25,13 @@ pub enum What {
     Pop,
     /// How many.
     Len,
+    /// All there is, as one number.
+    Look,
+    /// Puts something everywhere.
+    Fill,
 }
 
-const ALL: [What; 9] = [
+const ALL: [What; 11] = [
     What::Get,
     What::Put,
     What::Add,
@@ -37,6 +41,8 @@ const ALL: [What; 9] = [
     What::Push,
     What::Pop,
     What::Len,
+    What::Look,
+    What::Fill,
 ];
 
 /// One operation: the place is a key or an index.
@@ -67,8 +73,8 @@ impl fmt::Display for Op {
         match what {
             What::Get | What::Remove | What::Drop => write!(f, "{what:?}({place})"),
             What::Put | What::Add | What::Insert => write!(f, "{what:?}({place}, {value:#x})"),
-            What::Push => write!(f, "{what:?}({value:#x})"),
-            What::Pop | What::Len => write!(f, "{what:?}"),
+            What::Push | What::Fill => write!(f, "{what:?}({value:#x})"),
+            What::Pop | What::Len | What::Look => write!(f, "{what:?}"),
         }
     }
 }
@@ -171,6 +177,6 @@ mod tests {
         for answer in [Answer::Nothing, Answer::Value(0), Answer::Refused, Answer::Torn] {
             assert_eq!(Answer::unpack(answer.pack()), Some(answer));
         }
-        assert_eq!((Op::unpack([9, 0, 0]), Answer::unpack([4, 0])), (None, None));
+        assert_eq!((Op::unpack([11, 0, 0]), Answer::unpack([4, 0])), (None, None));
     }
 }

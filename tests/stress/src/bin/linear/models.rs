@@ -86,6 +86,57 @@ impl Model for Dict {
     }
 }
 
+/// How many elements an array has.
+pub const ELEMENTS: usize = 4;
+
+/// An array, looked at and filled as a whole: so it is one part.
+pub struct Array;
+
+/// All elements as one number, which differs (as good as always) if one of them does.
+pub fn digest(all: &[u64]) -> Answer {
+    let fold = |sum: u64, value: &u64| (sum ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+    Answer::Value(all.iter().fold(all.len() as u64, fold))
+}
+
+impl Model for Array {
+    type Part = [u64; ELEMENTS];
+
+    fn part(_: &Op) -> u64 {
+        0
+    }
+
+    fn apply(all: &mut [u64; ELEMENTS], op: &Op) -> Answer {
+        match (op.what, all.get_mut(op.place as usize)) {
+            (What::Get, Some(value)) => Answer::Value(*value),
+            (What::Put, Some(value)) => {
+                *value = op.value;
+                Answer::Nothing
+            }
+            (What::Look, _) => digest(all),
+            (What::Fill, _) => {
+                *all = [op.value; ELEMENTS];
+                Answer::Nothing
+            }
+            _ => Answer::Refused,
+        }
+    }
+
+    fn draw(random: &mut Random, value: u64) -> Op {
+        // One too many now and then.
+        let index = random.below(ELEMENTS as u64 + 1);
+        match random.below(10) {
+            0..4 => Op::new(What::Get, index, 0),
+            4..8 => Op::new(What::Put, index, value),
+            8 => Op::new(What::Look, 0, 0),
+            _ => Op::new(What::Fill, 0, value),
+        }
+    }
+
+    fn last_look() -> Vec<Op> {
+        vec![Op::new(What::Look, 0, 0)]
+    }
+}
+
 /// A list: one part, for each operation may move all.
 pub struct List;
 

@@ -28,7 +28,7 @@ impl<V: Value> List<V> {
             What::Push => list.push(&V::of(op.value)).map(nothing),
             What::Pop => list.pop().map(answer_of),
             What::Len => Ok(Answer::Value(list.len() as u64)),
-            What::Drop => Ok(Answer::Refused),
+            _ => Ok(Answer::Refused),
         };
         match answer {
             Err(error) if error.kind() == ErrorKind::OutOfRange => Ok(Answer::Refused),
