@@ -92,7 +92,7 @@ use crate::ring::plain::plain_len;
 /// ```compile_fail
 /// let words = processing::SharedArray::from_slice(&[(1u8, 1u64)]);
 /// ```
-pub struct SharedArray<T: SharedData + Copy> {
+pub struct SharedArray<T> {
     inner: Arc<Inner<T>>,
     spinner: Spinner,
 }
@@ -186,7 +186,8 @@ impl<T: SharedData + Copy> SharedArray<T> {
     /// All elements, to be read in place: they do not change while the guard lives. Any number of readers have one at once; who writes,
     /// or sets a single element, waits until all of them are gone.
     ///
-    /// A thread with seven such guards, or one of a process in which 64 other threads use shared data, reads a copy.
+    /// A thread with seven such guards, or one of a process in which 64 other threads use shared data, reads a copy; so does one that has a
+    /// guard of this array already, if somebody waits to write.
     ///
     /// The guard stays with its thread. Cost: see [`SharedArray`].
     ///
@@ -388,7 +389,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     }
 }
 
-impl<T: SharedData + Copy> Clone for SharedArray<T> {
+impl<T> Clone for SharedArray<T> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), spinner: Spinner::new(self.spinner.strategy()) }
     }
