@@ -150,7 +150,7 @@ impl<T: SharedData> SharedStruct<T> {
     ///
     /// `WrongProcess` if the handle was inherited through a fork; `Corrupt` if what is there is no value of the type (another build of it). Where the guard
     /// is a copy: `Deadlock` if this thread is just changing the value.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self) -> Result<StructReadGuard<'_, T>> {
         match self.announce() {
             Some(announced) => match Pinned::known(announced, &self.inner.known) {
@@ -164,7 +164,7 @@ impl<T: SharedData> SharedStruct<T> {
     #[inline(always)]
     fn announce(&self) -> Option<Announced<'_>> {
         let inner = &*self.inner;
-        let slot = inner.region.my_line()?.vacant()?;
+        let slot = inner.region.line_of(&inner.presence)?.vacant()?;
         Announced::new(&inner.body.chain, slot, &inner.presence)
     }
 
