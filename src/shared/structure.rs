@@ -398,3 +398,42 @@ where
             .map_err(<D::Error as rkyv::rancor::Source>::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_type_is_a_mismatch_that_names_both() {
+        let numbers = SharedStruct::new(&vec![1u64]).unwrap();
+        let object = numbers.object().clone();
+        let error = SharedStruct::<String>::over(object.clone(), Spinner::default()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        let text = error.to_string();
+        assert!(text.contains("`Vec<u64>`") && text.contains("`String`"), "{text}");
+        let again = SharedStruct::<Vec<u64>>::over(object, Spinner::default()).unwrap();
+        assert_eq!(again.get().unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_announcement_is_there_as_long_as_the_guard() {
+        let shared = SharedStruct::new(&7u32).unwrap();
+        let announced = || {
+            let mut blocks = Vec::new();
+            shared.inner.region.each_announcement(|line| {
+                blocks.extend(line.held.iter().map(|word| word.load(crate::sync::atomic::Ordering::Acquire)));
+            });
+            let root = swap::root(&shared.inner.body.chain);
+            blocks.into_iter().filter(|block| *block == root).count()
+        };
+        assert_eq!(announced(), 0);
+        let guards = [shared.read().unwrap(), shared.read().unwrap()];
+        assert_eq!(announced(), 2);
+        drop(guards);
+        assert_eq!(announced(), 0);
+        // Seven, and a copy.
+        let guards: Vec<_> = (0..8).map(|_| shared.read().unwrap()).collect();
+        assert_eq!(announced(), 7);
+        assert!(guards.iter().all(|guard| guard.to_native() == 7));
+    }
+}
