@@ -14,9 +14,8 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use memory::{Change, Gone, Own, Process, STRIPES, Shared};
-use processing::data::dict::{Batch, Dict, Key, Memory, Next, Put, Seen, Words, Writers};
+use processing::data::dict::{Batch, Bytes, Dict, Key, Memory, Next, Put, Seen, Words, Writers};
 use processing::layout::dict::{Lengths, Settings, at};
-use processing::rkyv::util::AlignedVec;
 use processing::sync::atomic::Ordering::{Relaxed, Release};
 use processing_loom_tests::deep;
 
@@ -106,12 +105,12 @@ fn act(dict: &Dict<Process>, op: Op) -> Result<(), Gone> {
 
 /// One lookup, if nobody comes in between.
 fn look(dict: &Dict<Process>, key: u64) -> Option<Option<u64>> {
-    let mut out = AlignedVec::new();
+    let mut out = Bytes::new();
     let seen = with_key(key, |key| dict.try_get(key, &mut out))?;
     Some(match seen {
         Seen::Absent => None,
         Seen::Inline(value) => Some(value),
-        Seen::Copied(8) => Some(u64::from_ne_bytes(out.as_slice().try_into().expect("eight bytes"))),
+        Seen::Copied(8) => Some(u64::from_ne_bytes((&*out).try_into().expect("eight bytes"))),
         other => panic!("{other:?}"),
     })
 }

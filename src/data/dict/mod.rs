@@ -55,6 +55,7 @@
 //! that an heir finds them in order.
 
 pub mod batch;
+pub mod bytes;
 pub mod chain;
 mod clear;
 #[cfg(not(loom))]
@@ -68,9 +69,12 @@ mod place;
 mod repair;
 mod scan;
 pub mod sip;
+#[cfg(not(loom))]
+pub mod span;
 mod walk;
 
 pub use batch::Batch;
+pub use bytes::Bytes;
 pub use chain::Chain;
 pub use entered::{Entered, Put};
 pub use get::Seen;
