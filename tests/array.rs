@@ -221,6 +221,27 @@ fn a_thread_does_not_wait_for_itself() {
 }
 
 #[test]
+fn a_thread_that_reads_does_not_wait_for_who_waits_for_it() {
+    let a = SharedArray::from_slice(&[1u64, 2]).expect("array");
+    let guard = a.read().expect("read");
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| a.write().expect("in the end").fill(3));
+        // Until it waits: readers are not let in then.
+        while scope.spawn(|| a.try_read().is_ok()).join().expect("join") {
+            thread::yield_now();
+        }
+        let again = a.read().expect("this thread reads already");
+        assert_eq!((&*guard, a.get(0).expect("get")), (&*again, 1));
+        assert_eq!(a.set(0, 5).expect_err("it reads").kind(), ErrorKind::Deadlock);
+        assert_eq!(a.write().expect_err("it reads").kind(), ErrorKind::Deadlock);
+        assert!(!writer.is_finished());
+        drop(guard);
+        writer.join().expect("join");
+        assert_eq!((&*again, a.to_vec().expect("read")), ([1, 2].as_slice(), vec![3, 3]));
+    });
+}
+
+#[test]
 fn more_guards_than_a_thread_has_words_for() {
     let a = SharedArray::from_slice(&[1u64, 2]).expect("array");
     let guards: Vec<_> = (0..9).map(|_| a.read().expect("read")).collect();

@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn a_list_of_numbers_is_a_vector(calls in calls()) {
-        run(calls, |v| u64::from(v));
+        run(calls, u64::from);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `SharedValue<T>`: read without a lock, changed in one step, whoever is killed.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,6 +130,58 @@ fn no_change_is_lost_between_processes_and_threads() {
     }
     assert_eq!(word.get(), 5 * TIMES);
     assert_eq!(long.get(), [5 * TIMES; 5]);
+}
+
+/// What a process saw and did, one after the other: the value that it read, or that it replaced and the one that it put there.
+type History = Vec<(u64, Option<u64>)>;
+
+const STEPS: u64 = 400;
+
+/// Exchanges the value for others that nobody else uses, and reads in between.
+fn exchange(long: SharedValue<[u64; 5]>, histories: Queue<History>, who: u64) -> processing::Result<()> {
+    let mut history = Vec::new();
+    for step in 0..STEPS {
+        let mine = who << 32 | step;
+        let old = long.update(|value| std::mem::replace(value, [mine; 5]))?;
+        history.push((old[0], Some(mine)));
+        let now = long.get();
+        assert_eq!((old, now), ([old[0]; 5], [now[0]; 5]), "torn");
+        history.push((now[0], None));
+    }
+    histories.put(&history)?;
+    Ok(())
+}
+
+#[test]
+fn histories_of_four_processes_are_one_after_the_other() {
+    let long = SharedValue::new([0u64; 5]).expect("shared value");
+    let histories = Queue::builder().capacity(4).max_message(1 << 20).build().expect("queue");
+    let start = |who| Process::new(exchange, (long.clone(), histories.clone(), who)).start().expect("start");
+    let processes: Vec<Process> = (1..=4).map(start).collect();
+    for process in processes {
+        assert!(process.join().expect("join").success());
+    }
+    let histories: Vec<History> = (0..4).map(|_| histories.get().expect("history")).collect();
+    // Each value was replaced once, by the next one: the order of all exchanges.
+    let mut next = HashMap::new();
+    for (old, new) in histories.iter().flatten().filter_map(|(old, new)| Some((*old, (*new)?))) {
+        assert_eq!(next.insert(old, new), None, "{old:#x} was replaced twice");
+    }
+    let mut places = HashMap::from([(0, 0)]);
+    let mut at = 0;
+    while let Some(value) = next.get(&at) {
+        at = *value;
+        places.insert(at, places.len());
+    }
+    assert_eq!((places.len() as u64, at), (4 * STEPS + 1, long.get()[0]), "the order is not one");
+    // And each process saw it in that order, what it did itself included.
+    for history in &histories {
+        let mut last = 0;
+        for (seen, new) in history {
+            assert!(places[seen] >= last, "{seen:#x} was seen after a later value");
+            last = places[&new.unwrap_or(*seen)];
+        }
+    }
 }
 
 fn count_up(long: SharedValue<[u64; 8]>) -> processing::Result<()> {

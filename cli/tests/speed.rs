@@ -24,7 +24,7 @@ const KEYS: [&str; 13] = [
 const TAIL: [&str; 3] = ["p50", "p99", "p999"];
 const PEER_TAIL: [&str; 3] = ["peer_p50", "peer_p99", "peer_p999"];
 /// What only some rows have, besides the tails.
-const MORE: [&str; 2] = ["share", "every_ns"];
+const MORE: [&str; 5] = ["share", "every_ns", "writer_per_s", "peer_writer_per_s", "bytes_each"];
 
 /// Runs the rows as short as can be.
 fn speed(rows: &str) -> Outcome {

@@ -7,9 +7,8 @@ use std::sync::Mutex;
 use loom::sync::Arc;
 use loom::thread;
 use processing::Error;
-use processing::data::dict::{Dict, Key, Memory, Put, Seen, Words, Writers};
+use processing::data::dict::{Bytes, Dict, Key, Memory, Put, Seen, Words, Writers};
 use processing::layout::dict::{Lengths, Named, Reference, SegmentSize, Settings, at};
-use processing::rkyv::util::AlignedVec;
 use processing::sync::atomic::AtomicU64;
 use processing::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -152,7 +151,7 @@ fn remove(dict: &Dict<Ours>, key: u64) {
 
 /// One look, if nobody comes in between.
 fn look(dict: &Dict<Ours>, key: u64) -> Option<Option<u64>> {
-    let mut out = AlignedVec::new();
+    let mut out = Bytes::new();
     Some(match with_key(key, |key| dict.try_get(key, &mut out))? {
         Seen::Absent => None,
         Seen::Inline(value) => Some(value),

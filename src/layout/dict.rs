@@ -156,7 +156,7 @@ impl Root {
 
     pub const fn new(block: Named, depth: u32) -> Self {
         let high = block.cut(Self::GENERATION) << 6 | depth as u64;
-        Self(high << OFFSET_BITS | block.offset / 64)
+        Self((high << OFFSET_BITS) | (block.offset / 64))
     }
 
     #[inline(always)]
@@ -183,7 +183,7 @@ impl Entry {
 
     pub const fn new(block: Named, size: usize, depth: u32) -> Self {
         let high = block.cut(Self::GENERATION) << 9 | (size as u64 & 7) << 6 | depth as u64;
-        Self(high << OFFSET_BITS | block.offset / 64)
+        Self((high << OFFSET_BITS) | (block.offset / 64))
     }
 
     #[inline(always)]
@@ -216,7 +216,7 @@ impl Reference {
 
     pub const fn new(block: Named, handles: bool) -> Self {
         let high = block.cut(Self::GENERATION) << 1 | handles as u64;
-        Self(high << OFFSET_BITS | block.offset / 64)
+        Self((high << OFFSET_BITS) | (block.offset / 64))
     }
 
     /// References to other objects stand in front of its content.

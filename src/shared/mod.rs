@@ -7,6 +7,7 @@ mod array;
 pub mod data;
 pub mod dict;
 pub mod list;
+mod local_manager;
 mod lock;
 mod names;
 mod namespace;
@@ -22,6 +23,7 @@ pub use array::{
 pub use data::SharedData;
 pub use dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
 pub use list::{SharedList, SharedListBuilder, SharedListIter};
+pub use local_manager::LocalManager;
 pub use namespace::Namespace;
 pub use read_guard::StructReadGuard;
 pub use structure::SharedStruct;

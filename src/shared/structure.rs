@@ -150,7 +150,7 @@ impl<T: SharedData> SharedStruct<T> {
     ///
     /// `WrongProcess` if the handle was inherited through a fork; `Corrupt` if what is there is no value of the type (another build of it). Where the guard
     /// is a copy: `Deadlock` if this thread is just changing the value.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self) -> Result<StructReadGuard<'_, T>> {
         match self.announce() {
             Some(announced) => match Pinned::known(announced, &self.inner.known) {
@@ -164,7 +164,7 @@ impl<T: SharedData> SharedStruct<T> {
     #[inline(always)]
     fn announce(&self) -> Option<Announced<'_>> {
         let inner = &*self.inner;
-        let slot = inner.region.my_line()?.vacant()?;
+        let slot = inner.region.line_of(&inner.presence)?.vacant()?;
         Announced::new(&inner.body.chain, slot, &inner.presence)
     }
 
@@ -396,5 +396,44 @@ where
         child
             .and_then(|child| noted(SharedStruct::over(child.object, Spinner::default())))
             .map_err(<D::Error as rkyv::rancor::Source>::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_type_is_a_mismatch_that_names_both() {
+        let numbers = SharedStruct::new(&vec![1u64]).unwrap();
+        let object = numbers.object().clone();
+        let error = SharedStruct::<String>::over(object.clone(), Spinner::default()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        let text = error.to_string();
+        assert!(text.contains("`Vec<u64>`") && text.contains("`String`"), "{text}");
+        let again = SharedStruct::<Vec<u64>>::over(object, Spinner::default()).unwrap();
+        assert_eq!(again.get().unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_announcement_is_there_as_long_as_the_guard() {
+        let shared = SharedStruct::new(&7u32).unwrap();
+        let announced = || {
+            let mut blocks = Vec::new();
+            shared.inner.region.each_announcement(|line| {
+                blocks.extend(line.held.iter().map(|word| word.load(crate::sync::atomic::Ordering::Acquire)));
+            });
+            let root = swap::root(&shared.inner.body.chain);
+            blocks.into_iter().filter(|block| *block == root).count()
+        };
+        assert_eq!(announced(), 0);
+        let guards = [shared.read().unwrap(), shared.read().unwrap()];
+        assert_eq!(announced(), 2);
+        drop(guards);
+        assert_eq!(announced(), 0);
+        // Seven, and a copy.
+        let guards: Vec<_> = (0..8).map(|_| shared.read().unwrap()).collect();
+        assert_eq!(announced(), 7);
+        assert!(guards.iter().all(|guard| guard.to_native() == 7));
     }
 }

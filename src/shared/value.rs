@@ -422,3 +422,31 @@ where
             .map_err(<D::Error as rkyv::rancor::Source>::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_type_is_a_mismatch_that_names_both() {
+        let small = SharedValue::new(1u32).unwrap();
+        let error = SharedValue::<u64>::over(small.inner.object().clone(), Spinner::default());
+        let error = error.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        let text = error.to_string();
+        assert!(text.contains("`u32`") && text.contains("`u64`"), "{text}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_value_are_an_error_when_it_is_opened() {
+        let truth = SharedValue::new(true).unwrap();
+        let object = truth.inner.object().clone();
+        let Place::Word(body) = &truth.inner.place else { panic!("it fits a word") };
+        body.word.store(7, Release);
+        let error = SharedValue::<bool>::over(object, Spinner::default()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert_eq!(truth.update(|value| *value = false).unwrap_err().kind(), ErrorKind::Corrupt);
+        // What it was when the handle was made.
+        assert!(truth.get());
+    }
+}

@@ -46,6 +46,8 @@ enum Job {
     Stress(cmd::stress::Options),
     /// A queue under load whose processes are killed and stopped at random; the whole history is checked
     Soak(cmd::soak::Options),
+    /// Histories of several processes against the sequential types, while one is killed or stopped now and then
+    Linear(cmd::linear::Options),
     /// Kills a process at every machine instruction of a call, and who repairs after it
     KillSweep(cmd::kill_sweep::Options),
 }
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Job::Sanitize(options) => cmd::sanitize::run(&options),
         Job::Stress(options) => cmd::stress::run(&options),
         Job::Soak(options) => cmd::soak::run(&options),
+        Job::Linear(options) => cmd::linear::run(&options),
         Job::KillSweep(options) => cmd::kill_sweep::run(&options),
     };
     match done {

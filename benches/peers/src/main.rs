@@ -2,8 +2,11 @@
 //! of `processing speed`.
 
 mod crossbeam;
+mod folder;
+mod heed;
 mod iceoryx2;
 mod ipc_channel;
+mod mmap_sync;
 mod python;
 mod ringfire;
 mod rows;

@@ -1,7 +1,10 @@
 //! What is compared with what.
 
-use crate::{crossbeam, iceoryx2, ipc_channel, python, ringfire, rtrb};
+use crate::python::manager;
+use crate::{crossbeam, heed, iceoryx2, ipc_channel, mmap_sync, python, ringfire, rtrb};
 use processing_cli::measure::Row;
+use processing_cli::measure::entries::{Large, Small};
+use processing_cli::speed::ours::dict::{self, Shared};
 use processing_cli::speed::raw::line_copy::WORDS_1M;
 
 pub fn rows() -> Vec<Row> {
@@ -24,13 +27,27 @@ fn alone() -> Vec<Row> {
         python::condition(),
         python::queue(),
     ];
-    rings.into_iter().chain(queues).chain(between_processes).map(Row::alone).collect()
+    let shared_data = [
+        mmap_sync::read_value("mmap_sync.read.64b"),
+        mmap_sync::write_value("mmap_sync.write.64b"),
+        mmap_sync::read_struct("mmap_sync.read.4k"),
+        heed::get::<Small>("heed", 10_000),
+        heed::get::<Large>("heed.16b_64b", 10_000),
+        manager::dict_get("python.manager_dict", manager::SMALL, 10_000),
+        manager::dict_get("python.manager_dict.16b_64b", manager::LARGE, 10_000),
+        manager::dict_set("python.manager_dict.set", manager::SMALL, 10_000),
+        manager::list_push("python.manager_list.push"),
+        manager::list_get("python.manager_list.get"),
+    ];
+    let all = rings.into_iter().chain(queues).chain(between_processes).chain(shared_data);
+    all.map(Row::alone).collect()
 }
 
 /// A peer has in a row the name that the goals know it by, whatever of it is measured there.
 fn our_rows() -> Vec<Row> {
     use processing_cli::speed::ours::{
-        condition, connection_rtt, connection_stream, queue_large, queue_many, queue_stream,
+        condition, connection_rtt, connection_stream, list, queue_large, queue_many, queue_stream, structure,
+        value,
     };
     vec![
         Row::ours(connection_rtt::busy::<7>())
@@ -51,5 +68,21 @@ fn our_rows() -> Vec<Row> {
         Row::ours(queue_stream::entry::<512>()).against(crossbeam::array_queue::<512>()),
         Row::ours(queue_large::of_1m("queue.lease.1m")).against(iceoryx2::loan("iceoryx2_loan", WORDS_1M)),
         Row::ours(condition::adaptive()).against(python::condition()),
+        Row::ours(value::read()).against(mmap_sync::read_value("mmap_sync")),
+        Row::ours(value::write()).against(mmap_sync::write_value("mmap_sync")),
+        Row::ours(structure::read()).against(mmap_sync::read_struct("mmap_sync")),
+        Row::ours(list::push()).against(manager::list_push("python.manager_list")),
+        Row::ours(list::get()).against(manager::list_get("python.manager_list")),
+        Row::ours(dict::set()).against(manager::dict_set("python.manager_dict", manager::SMALL, dict::SOME)),
+        dict_get::<Small>("dict.get.u64", manager::SMALL, dict::SOME),
+        dict_get::<Small>("dict.get.u64.1m", manager::SMALL, dict::MANY),
+        dict_get::<Large>("dict.get.16b_64b", manager::LARGE, dict::SOME),
+        dict_get::<Large>("dict.get.16b_64b.1m", manager::LARGE, dict::MANY),
     ]
+}
+
+fn dict_get<K: Shared>(name: &str, kind: &str, entries: u64) -> Row {
+    Row::ours(dict::get::<K>(name, entries))
+        .against(heed::get::<K>("heed", entries))
+        .against(manager::dict_get("python.manager_dict", kind, entries))
 }

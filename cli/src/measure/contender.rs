@@ -22,11 +22,15 @@ pub struct Batch {
     pub share: Option<f64>,
     /// Where operations come by a schedule: nanoseconds from one to the next.
     pub every: Option<f64>,
+    /// Where one other wrote meanwhile: how often, in writes a second.
+    pub writer: Option<f64>,
+    /// Where something is filled: bytes for each of what it holds then.
+    pub bytes_each: Option<f64>,
 }
 
 impl From<Duration> for Batch {
     fn from(elapsed: Duration) -> Self {
-        Self { elapsed, each: None, share: None, every: None }
+        Self { elapsed, each: None, share: None, every: None, writer: None, bytes_each: None }
     }
 }
 

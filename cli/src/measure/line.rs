@@ -41,4 +41,13 @@ pub struct Line {
     /// Where several wanted the same: what the one of ours with the least had, of what would have been fair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
+    /// Where one other wrote meanwhile: its writes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writer_per_s: Option<f64>,
+    /// The same of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_writer_per_s: Option<f64>,
+    /// Where something is filled: bytes for each of what it holds then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_each: Option<f64>,
 }

@@ -10,19 +10,25 @@
 //! - **Spread**: at least [`MIN_ROUNDS`] rounds; median, minimum and maximum of each figure.
 //! - **Tails**: where an operation is long enough for the clock, some are timed one by one and go into a histogram
 //!   ([`Tail`]); latency under load is counted from when a message was due, see [`open_loop`].
+//! - **A writer beside a reader**, where what is shared is read: by a schedule, and the rate that it reaches is printed,
+//!   see [`beside`].
 //! - **Real payload**: each message is written in full and checked in full by its receiver, see [`payload`];
 //!   one wrong word fails the row.
 //! - The instrument itself has one thread, because it forks. Contenders that need threads have them in a
 //!   forked process.
 
+pub mod beside;
 pub mod clock;
 mod contender;
 pub mod contest;
 pub mod cores;
 mod crew;
 mod crowd;
+pub mod elements;
+pub mod entries;
 pub mod gathering;
 pub mod in_place;
+mod indices;
 mod line;
 pub mod many;
 pub mod open_loop;
@@ -40,11 +46,14 @@ pub mod stream;
 mod table;
 mod tail;
 
+pub use beside::{Beside, Pad};
 pub use contender::{Batch, Contender};
 pub use contest::Contest;
 pub use cores::{Cores, Place};
 pub use crew::{Crew, Side};
 pub use crowd::Crowd;
+pub use entries::Kind;
+pub use indices::Indices;
 pub use line::Line;
 pub use options::Options;
 pub use partner::{Partner, Report};

@@ -25,6 +25,9 @@ struct Runner {
     /// The smallest share, one a round.
     shares: Vec<f64>,
     every: Option<f64>,
+    /// The other's writes a second, one a round.
+    writers: Vec<f64>,
+    bytes_each: Option<f64>,
 }
 
 /// How a row's time is spent.
@@ -97,6 +100,8 @@ impl Runner {
             each: None,
             shares: Vec::new(),
             every: None,
+            writers: Vec::new(),
+            bytes_each: None,
         }
     }
 
@@ -131,6 +136,8 @@ impl Runner {
         self.figures.push(batch.elapsed.as_secs_f64() * 1e9 / self.operations as f64);
         self.shares.extend(batch.share);
         self.every = batch.every;
+        self.writers.extend(batch.writer);
+        self.bytes_each = batch.bytes_each;
         if let Some(each) = batch.each {
             match &mut self.each {
                 Some(all) => all.add(&each)?,
@@ -172,8 +179,16 @@ impl Runner {
             peer_p999: its(0.999),
             every_ns: self.every.map(round),
             share: (!self.shares.is_empty()).then(|| round(Spread::of(self.shares.iter().copied()).median)),
+            writer_per_s: mean(&self.writers),
+            peer_writer_per_s: peer.and_then(|peer| mean(&peer.writers)),
+            bytes_each: self.bytes_each.map(round),
         }
     }
+}
+
+/// Not the median: a writer that sleeps through most rounds has written in the others.
+fn mean(figures: &[f64]) -> Option<f64> {
+    (!figures.is_empty()).then(|| round(figures.iter().sum::<f64>() / figures.len() as f64))
 }
 
 /// To a thousandth: more digits would be noise. Of what is less than one to a millionth, so that it does not become nothing.

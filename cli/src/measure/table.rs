@@ -30,6 +30,15 @@ impl Display for Printed<'_> {
         if let Some(share) = line.share {
             write!(f, "  least share {share:.2}")?;
         }
+        if let Some(rate) = line.writer_per_s {
+            write!(f, "  beside {} writes/s", Rate(rate))?;
+        }
+        if let Some(rate) = line.peer_writer_per_s {
+            write!(f, ", the peer {}", Rate(rate))?;
+        }
+        if let Some(bytes) = line.bytes_each {
+            write!(f, "  {bytes:.1} bytes each")?;
+        }
         Ok(())
     }
 }
@@ -47,6 +56,19 @@ impl Display for Time {
     }
 }
 
+/// So many a second.
+struct Rate(f64);
+
+impl Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            rate if rate < 1e3 => write!(f, "{rate:.1}"),
+            rate if rate < 1e6 => write!(f, "{:.1} k", rate / 1e3),
+            rate => write!(f, "{:.2} M", rate / 1e6),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +78,9 @@ mod tests {
         assert_eq!(Time(12.34).to_string(), "12.3 ns");
         assert_eq!(Time(72_345.0).to_string(), "72.34 us");
         assert_eq!(Time(2.5e6).to_string(), "2.50 ms");
+        assert_eq!(
+            [0.5, 12_340.0, 990_000.0, 1e6].map(|rate| Rate(rate).to_string()),
+            ["0.5", "12.3 k", "990.0 k", "1.00 M"]
+        );
     }
 }

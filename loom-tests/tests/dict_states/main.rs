@@ -14,9 +14,8 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use memory::{Change, Gone, Own, Process, STRIPES, Shared};
-use processing::data::dict::{Batch, Dict, Key, Memory, Next, Put, Seen, Words, Writers};
+use processing::data::dict::{Batch, Bytes, Dict, Key, Memory, Next, Put, Seen, Words, Writers};
 use processing::layout::dict::{Lengths, Settings, at};
-use processing::rkyv::util::AlignedVec;
 use processing::sync::atomic::Ordering::{Relaxed, Release};
 use processing_loom_tests::deep;
 
@@ -106,12 +105,12 @@ fn act(dict: &Dict<Process>, op: Op) -> Result<(), Gone> {
 
 /// One lookup, if nobody comes in between.
 fn look(dict: &Dict<Process>, key: u64) -> Option<Option<u64>> {
-    let mut out = AlignedVec::new();
+    let mut out = Bytes::new();
     let seen = with_key(key, |key| dict.try_get(key, &mut out))?;
     Some(match seen {
         Seen::Absent => None,
         Seen::Inline(value) => Some(value),
-        Seen::Copied(8) => Some(u64::from_ne_bytes(out.as_slice().try_into().expect("eight bytes"))),
+        Seen::Copied(8) => Some(u64::from_ne_bytes((&*out).try_into().expect("eight bytes"))),
         other => panic!("{other:?}"),
     })
 }
@@ -131,6 +130,10 @@ fn content(shared: &Shared) -> Result<Map, String> {
                 return Err(format!("key {:x} comes twice", item.key));
             }
         }
+    }
+    // Who counts sees what readers see.
+    if dict.len() != map.len() as u64 {
+        return Err(format!("it counts {} of {}", dict.len(), map.len()));
     }
     for (key, value) in &map {
         if look(&dict, *key) != Some(Some(*value)) {
@@ -440,7 +443,7 @@ fn interrupt_in(settings: Settings, switches: u32) {
                 at = next;
                 trace.extend(changes);
             }
-            if switches > 1 && trace.len() > if deep() { 400 } else { 48 } {
+            if switches > 1 && trace.len() > if deep() { 400 } else { 32 } {
                 continue;
             }
             let end = interrupted(&world.shared, &trace, key, switches);

@@ -43,35 +43,7 @@ pub(super) const fn is_lone<T>() -> bool {
     matches!(size_of::<T>(), 1 | 2 | 4 | 8)
 }
 
-impl<T: Copy> Array<T> {
-    const LONE: () = assert!(
-        is_lone::<T>(),
-        "single elements of a shared array can be used if they take 1, 2, 4 or 8 bytes: use `read`, `write` and `slice` for others"
-    );
-
-    /// The array in this object, whose type the caller has checked.
-    ///
-    /// # Errors
-    /// `InvalidRegion` if the body is too small; `WrongProcess`.
-    pub fn of(object: ObjectRef) -> Result<Self> {
-        const { assert!(align_of::<T>() <= 64) };
-        let presence = object.arena().region().presence()?;
-        let name = object.body_reference();
-        let body = Body::<ArrayBody>::of(object)?;
-        let count = body.count.load(Relaxed);
-        let room = body.object().body_len() - size_of::<ArrayBody>() as u64;
-        let at = body.object().body().wrapping_add(size_of::<ArrayBody>()).cast::<T>();
-        let fits = count.checked_mul(size_of::<T>() as u64).is_some_and(|need| need <= room);
-        match (NonNull::new(at), usize::try_from(count)) {
-            (Some(at), Ok(len)) if fits && at.is_aligned() => Ok(Self { at, len, presence, name, body }),
-            _ => Err(Error::new(
-                ErrorKind::InvalidRegion,
-                format!("array {}", body.object().id().index),
-                format!("{count} elements do not fit its {room} bytes"),
-            )),
-        }
-    }
-
+impl<T> Array<T> {
     /// The words in front of the elements.
     #[inline(always)]
     pub fn body(&self) -> &ArrayBody {
@@ -126,6 +98,36 @@ impl<T: Copy> Array<T> {
     pub fn is_read_here(&self) -> bool {
         // Relaxed: this thread's own words.
         self.my_line().is_some_and(|line| line.held.iter().any(|word| word.load(Relaxed) == self.name))
+    }
+}
+
+impl<T: Copy> Array<T> {
+    const LONE: () = assert!(
+        is_lone::<T>(),
+        "single elements of a shared array can be used if they take 1, 2, 4 or 8 bytes: use `read`, `write` and `slice` for others"
+    );
+
+    /// The array in this object, whose type the caller has checked.
+    ///
+    /// # Errors
+    /// `InvalidRegion` if the body is too small; `WrongProcess`.
+    pub fn of(object: ObjectRef) -> Result<Self> {
+        const { assert!(align_of::<T>() <= 64) };
+        let presence = object.arena().region().presence()?;
+        let name = object.body_reference();
+        let body = Body::<ArrayBody>::of(object)?;
+        let count = body.count.load(Relaxed);
+        let room = body.object().body_len() - size_of::<ArrayBody>() as u64;
+        let at = body.object().body().wrapping_add(size_of::<ArrayBody>()).cast::<T>();
+        let fits = count.checked_mul(size_of::<T>() as u64).is_some_and(|need| need <= room);
+        match (NonNull::new(at), usize::try_from(count)) {
+            (Some(at), Ok(len)) if fits && at.is_aligned() => Ok(Self { at, len, presence, name, body }),
+            _ => Err(Error::new(
+                ErrorKind::InvalidRegion,
+                format!("array {}", body.object().id().index),
+                format!("{count} elements do not fit its {room} bytes"),
+            )),
+        }
     }
 
     /// One element. `None`: there is no such.

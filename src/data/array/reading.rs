@@ -36,6 +36,13 @@ impl<T: Copy> Array<T> {
         gate::enter(&self.gate().visitor(slot), Side::Read).then(|| self.reading(At::Place(slot)))
     }
 
+    /// Reads a copy, if the calling thread reads in place already. Who would write may be waiting for that: and then it has the lock.
+    #[cold]
+    pub fn read_again(&self) -> Option<Reading<'_, T>> {
+        // SAFETY: what this thread announces is waited for, and this thread goes on announcing it meanwhile.
+        self.is_read_here().then(|| self.reading(At::Copy(unsafe { self.frozen() }.into())))
+    }
+
     /// Lets readers in, for the owner of the lock, who is the first of them.
     ///
     /// # Errors
@@ -54,13 +61,6 @@ impl<T: Copy> Array<T> {
 
     fn reading<'a>(&'a self, at: At<'a, T>) -> Reading<'a, T> {
         Reading { array: self, at, _stays: PhantomData }
-    }
-}
-
-impl<T: Copy> Reading<'_, T> {
-    /// It keeps writers out.
-    pub fn is_in_place(&self) -> bool {
-        matches!(self.at, At::Place(_))
     }
 }
 

@@ -1,11 +1,9 @@
 //! One entry under its stripe's lock: reading, inserting, replacing, removing.
 
-use rkyv::util::AlignedVec;
-
 use super::get::{Content, Seen, free_slots};
 use super::memory::{Words, Writers};
 use super::place::Key;
-use super::{Chain, Dict};
+use super::{Bytes, Chain, Dict};
 use crate::error::{Error, ErrorKind};
 use crate::layout::dict::{
     Armed, BUCKET, BUCKET_WORDS, BucketHeader, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, Reference, SLOTS,
@@ -43,7 +41,7 @@ impl<M: Writers> Dict<M> {
     /// # Errors
     /// Those of [`enter`](Self::enter).
     #[inline(always)]
-    pub fn get(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen, M::Error> {
+    pub fn get(&self, key: &Key<'_>, out: &mut Bytes) -> Result<Seen, M::Error> {
         match self.try_get(key, out) {
             Some(seen) => Ok(seen),
             None => self.get_slow(key, out),
@@ -51,22 +49,16 @@ impl<M: Writers> Dict<M> {
     }
 
     #[cold]
-    fn get_slow(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Result<Seen, M::Error> {
-        let kept = out.len();
+    fn get_slow(&self, key: &Key<'_>, out: &mut Bytes) -> Result<Seen, M::Error> {
         for _ in 0..TRIES {
-            out.resize(kept, 0);
             if let Some(seen) = self.try_get(key, out) {
                 return Ok(seen);
             }
             hint::spin_loop();
         }
-        out.resize(kept, 0);
         let entered = self.enter(key.hash)?;
         Ok(match entered.find(key, out) {
-            Some((_, Seen::Handles(reference, _))) => {
-                out.resize(kept, 0);
-                Seen::Handles(reference, 0)
-            }
+            Some((_, Seen::Handles(reference, _))) => Seen::Handles(reference, 0),
             Some((_, seen)) => seen,
             None => Seen::Absent,
         })
@@ -129,8 +121,8 @@ impl<'a, M: Writers> Entered<'a, M> {
         self.chain
     }
 
-    /// The slot of a key; its value is appended to `out`, as in a read without a lock, but also with handles.
-    pub fn find(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Option<(usize, Seen)> {
+    /// The slot of a key; its value is copied into `out`, as in a read without a lock, but also with handles.
+    pub fn find(&self, key: &Key<'_>, out: &mut Bytes) -> Option<(usize, Seen)> {
         let slot = self.slot(key)?;
         Some((slot, self.seen(self.chain.value(slot), key, out)?))
     }
@@ -155,7 +147,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         None
     }
 
-    fn seen(&self, value: u64, key: &Key<'_>, out: &mut AlignedVec<16>) -> Option<Seen> {
+    fn seen(&self, value: u64, key: &Key<'_>, out: &mut Bytes) -> Option<Seen> {
         if self.dict.settings.inline_values {
             return Some(Seen::Inline(value));
         }

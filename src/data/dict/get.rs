@@ -1,10 +1,8 @@
 //! Reading one entry.
 
-use rkyv::util::AlignedVec;
-
 use super::memory::{Memory, Words};
 use super::place::{Key, Place};
-use super::{Chain, Dict};
+use super::{Bytes, Chain, Dict};
 use crate::layout::dict::{BucketHeader, Lengths, PARTS, Reference, SLOTS, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, mutant};
@@ -15,9 +13,9 @@ pub enum Seen {
     Absent,
     /// A value that is its own word.
     Inline(u64),
-    /// So many bytes were appended to the buffer.
+    /// So many bytes were copied.
     Copied(usize),
-    /// The value has handles: it is read under the lock only. So many bytes were appended then.
+    /// The value has handles: it is read under the lock only. So many bytes were copied then.
     Handles(Reference, usize),
 }
 
@@ -36,9 +34,9 @@ pub(super) enum Content {
 }
 
 impl<M: Memory> Dict<M> {
-    /// One look, without a lock. `None`: somebody changed it meanwhile. What `out` has beyond its length of before is then of no use.
+    /// One look, without a lock. `None`: somebody changed it meanwhile, and what is in `out` is of no use.
     #[inline(always)]
-    pub fn try_get(&self, key: &Key<'_>, out: &mut AlignedVec<16>) -> Option<Seen> {
+    pub fn try_get(&self, key: &Key<'_>, out: &mut Bytes) -> Option<Seen> {
         let place = self.find(key.hash)?;
         let header = place.chain.header();
         let seen = if header.part(0) == header.occupied() {
@@ -66,7 +64,7 @@ impl<M: Memory> Dict<M> {
         place: &Place<'_, M>,
         header: BucketHeader,
         key: &Key<'_>,
-        out: &mut AlignedVec<16>,
+        out: &mut Bytes,
     ) -> Option<Seen> {
         for part in 0..PARTS {
             let seen = self.look_in(place, header, part, key, out)?;
@@ -84,7 +82,7 @@ impl<M: Memory> Dict<M> {
         header: BucketHeader,
         part: usize,
         key: &Key<'_>,
-        out: &mut AlignedVec<16>,
+        out: &mut Bytes,
     ) -> Option<Seen> {
         let occupied = header.part(part);
         if occupied == 0 {
@@ -102,14 +100,12 @@ impl<M: Memory> Dict<M> {
             // Acquire: pairs with the commit of a replacement: the block is filled.
             let value = words.load(VALUES_AT + hits.trailing_zeros() as usize, Acquire);
             let reference = Reference(value);
-            let kept = out.len();
             match self.copy_block(reference, key, out, Some(&|| self.is_unchanged(place, header))) {
                 Content::Copied(len) => return Some(Seen::Copied(len)),
                 Content::Handles => return Some(Seen::Handles(reference, 0)),
                 Content::Another => {}
                 Content::Stale => return None,
             }
-            out.resize(kept, 0);
             hits &= hits - 1;
         }
         Some(Seen::Absent)
@@ -120,7 +116,7 @@ impl<M: Memory> Dict<M> {
         &self,
         reference: Reference,
         key: &Key<'_>,
-        out: &mut AlignedVec<16>,
+        out: &mut Bytes,
         sure: Option<&dyn Fn() -> bool>,
     ) -> Content {
         let Some((words, lengths)) = self.open_block(reference, sure) else { return Content::Stale };
@@ -130,7 +126,7 @@ impl<M: Memory> Dict<M> {
         if reference.has_handles() && sure.is_some() {
             return Content::Handles;
         }
-        append(words, 1, lengths.value as usize, out);
+        words.copy(1, out.room(lengths.value as usize));
         Content::Copied(lengths.value as usize)
     }
 
@@ -168,15 +164,6 @@ fn has_key<W: Words>(words: W, lengths: Lengths, key: &[u8]) -> bool {
         bytes[..part.len()].copy_from_slice(part);
         words.load(i, Relaxed) == u64::from_ne_bytes(bytes)
     })
-}
-
-/// Appends `len` bytes that start at word `i`.
-pub(super) fn append<W: Words>(words: W, i: usize, len: usize, out: &mut AlignedVec<16>) {
-    let kept = out.len();
-    out.resize(kept + len, 0);
-    if let Some(room) = out.get_mut(kept..) {
-        words.copy(i, room);
-    }
 }
 
 /// The slots of a part that are free.

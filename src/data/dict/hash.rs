@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(seeds.words(), [1, 3, 3, 5]);
         // (0 ^ 1) * 3 = 3; (3 ^ 3) * 5 = 0.
         assert_eq!(seeds.of_word(0), 0);
-        assert_eq!(seeds.of_word(8), (9 * 3 ^ 3) * 5);
+        assert_eq!(seeds.of_word(8), ((9 * 3) ^ 3) * 5);
         assert_eq!(seeds.of_bytes(b"key"), sip13(1, 3, b"key"));
     }
 }

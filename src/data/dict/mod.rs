@@ -55,6 +55,7 @@
 //! that an heir finds them in order.
 
 pub mod batch;
+pub mod bytes;
 pub mod chain;
 mod clear;
 #[cfg(not(loom))]
@@ -68,9 +69,12 @@ mod place;
 mod repair;
 mod scan;
 pub mod sip;
+#[cfg(not(loom))]
+pub mod span;
 mod walk;
 
 pub use batch::Batch;
+pub use bytes::Bytes;
 pub use chain::Chain;
 pub use entered::{Entered, Put};
 pub use get::Seen;
@@ -104,7 +108,10 @@ impl<M: Memory> Dict<M> {
 
     /// Entries, as the stripes count them; exact only while nobody writes.
     pub fn len(&self) -> u64 {
-        (0..self.stripes()).fold(0u64, |sum, s| sum.wrapping_add(self.stripe_word(s, at::COUNT)))
+        if self.is_being_cleared() {
+            return 0;
+        }
+        (0..self.stripes()).fold(0u64, |sum, s| sum.wrapping_add(self.count_of(s)))
     }
 
     /// There are none.

@@ -3,7 +3,7 @@
 use super::memory::{Memory, Words};
 use super::{Chain, Dict};
 use crate::layout::dict::{Armed, BucketHeader, Entry, Phase, Reference, Root, at};
-use crate::sync::atomic::Ordering::{Relaxed, Release};
+use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::mutant;
 
 impl<M: Memory> Dict<M> {
@@ -24,15 +24,11 @@ impl<M: Memory> Dict<M> {
     /// `finish`: makes the rest of what has taken place so.
     pub(super) fn decide(&self, stripe: u64, armed: Armed, finish: bool) -> Option<Reference> {
         let chain = Chain::at(&self.memory, armed.bucket())?;
-        let header = chain.header();
         let new = self.stripe_word(stripe, at::STRIPE_NEW);
-        let took_place = match armed.slot() {
-            Some(slot) => chain.value(slot) == new,
-            None => header != BucketHeader(self.stripe_word(stripe, at::BEFORE)),
-        };
+        let took_place = self.took_place(stripe, armed)?;
         if took_place && finish {
             match armed.slot() {
-                Some(_) => chain.set_header(header.next(header.occupied())),
+                Some(_) => chain.set_header(chain.header().next(chain.header().occupied())),
                 None if mutant::on("dict.heir_does_not_count") => {}
                 None => {
                     self.store_in(stripe, at::COUNT, self.stripe_word(stripe, at::COUNT_AFTER));
@@ -41,6 +37,32 @@ impl<M: Memory> Dict<M> {
         }
         let loose = if took_place { self.stripe_word(stripe, at::STRIPE_OLD) } else { new };
         (loose != 0).then_some(Reference(loose))
+    }
+
+    /// Whether what is under way has had its commit.
+    pub(super) fn took_place(&self, stripe: u64, armed: Armed) -> Option<bool> {
+        let chain = Chain::at(&self.memory, armed.bucket())?;
+        Some(match armed.slot() {
+            Some(slot) => chain.value(slot) == self.stripe_word(stripe, at::STRIPE_NEW),
+            None => chain.header() != BucketHeader(self.stripe_word(stripe, at::BEFORE)),
+        })
+    }
+
+    /// `clear` has had its commit, and its end is to come: nobody inserts meanwhile.
+    pub(super) fn is_being_cleared(&self) -> bool {
+        let body = self.memory.body();
+        Phase::unpack(body.load(at::PHASE, Acquire)) == Phase::Clear
+            && body.load(at::ROOT, Acquire) == body.load(at::NEW + 1, Relaxed)
+    }
+
+    /// What a stripe counts, with what is under way, whose commit may have been its dead owner's last step.
+    pub(super) fn count_of(&self, stripe: u64) -> u64 {
+        let armed = Armed(self.memory.body().load(self.stripe_at(stripe) + at::ARMED, Acquire));
+        let changes = armed.0 != Armed::NOTHING && armed.slot().is_none();
+        if changes && self.took_place(stripe, armed) == Some(true) {
+            return self.stripe_word(stripe, at::COUNT_AFTER);
+        }
+        self.stripe_word(stripe, at::COUNT)
     }
 
     /// Finishes or undoes what the last holder of the structural lock was doing when it died.

@@ -77,7 +77,7 @@ mod tests {
     /// The standard library's hasher is SipHash-1-3 under the key zero.
     #[test]
     fn it_is_the_one_of_the_standard_library() {
-        let bytes: Vec<u8> = (0..100).map(|i| i * 7).collect();
+        let bytes: Vec<u8> = (0..100u8).map(|i| i.wrapping_mul(7)).collect();
         for len in 0..bytes.len() {
             let mut hasher = std::hash::DefaultHasher::new();
             hasher.write(&bytes[..len]);

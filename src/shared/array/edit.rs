@@ -28,7 +28,7 @@ pub struct ArrayEditGuard<'a, T: SharedData + Copy> {
 impl<'a, T: SharedData + Copy> ArrayEditGuard<'a, T> {
     pub(super) fn of(shared: &'a SharedArray<T>, recover: bool) -> Result<Self> {
         let wanted = if recover { Wanted::Damaged } else { Wanted::Whole };
-        let (mut exclusive, held) = shared.lock(&Limits::NONE, wanted)?.exclude()?;
+        let (mut exclusive, held) = shared.lock_alone(&Limits::NONE, wanted)?.exclude()?;
         exclusive.mark_editing(process::id());
         Ok(Self { exclusive, _held: held, shared, _stays: PhantomData })
     }

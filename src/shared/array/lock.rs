@@ -66,6 +66,21 @@ impl<T: SharedData + Copy> SharedArray<T> {
         }
     }
 
+    /// [`lock`](Self::lock), for what readers are waited for: the calling thread must not be one of them. (It would wait for the lock at
+    /// the latest, if somebody else has it who waits for readers.)
+    #[cold]
+    pub(super) fn lock_alone<'a, 'l>(
+        &'a self,
+        limits: &'l Limits<'l>,
+        wanted: Wanted,
+    ) -> Result<Locked<'a, 'l, T>> {
+        if self.array().is_present() && self.array().is_read_here() {
+            let what = "the calling thread reads it by a guard";
+            return Err(Error::new(ErrorKind::Deadlock, self.object(), what).hint("drop the guard first"));
+        }
+        self.lock(limits, wanted)
+    }
+
     #[cold]
     fn damaged(&self, pid: u64) -> Error {
         let what = format!(
@@ -102,15 +117,6 @@ impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
         act(&owner).map_err(|refusal| shared.refused(refusal))
     }
 
-    /// That the calling thread would not wait for a guard of its own.
-    fn not_reading(&self) -> Result<()> {
-        if !self.shared.array().is_read_here() {
-            return Ok(());
-        }
-        let what = "the calling thread reads it by a guard";
-        Err(Error::new(ErrorKind::Deadlock, self.shared.object(), what).hint("drop the guard first"))
-    }
-
     /// Lets readers in, and gives the lock back.
     pub(super) fn share(self) -> Result<Reading<'a, T>> {
         let array = self.shared.array();
@@ -119,7 +125,6 @@ impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
 
     /// Keeps everybody out, and keeps the lock.
     pub(super) fn exclude(self) -> Result<(Exclusive<'a, T>, Held<'a, T>)> {
-        self.not_reading()?;
         let array = self.shared.array();
         let excluded = self.own(|owner| array.exclude(owner))?;
         Ok((excluded, self.held))
@@ -127,7 +132,6 @@ impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
 
     /// Stores one element, and gives the lock back.
     pub(super) fn store(self, index: usize, value: T) -> Result<()> {
-        self.not_reading()?;
         let array = self.shared.array();
         self.own(|owner| array.store_locked(owner, index, value))
     }

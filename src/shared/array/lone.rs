@@ -68,7 +68,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     #[cold]
     #[inline(never)]
     fn set_slow(&self, index: usize, value: T) -> Result<()> {
-        self.lock(&Limits::NONE, Wanted::Whole)?.store(index, value)
+        self.lock_alone(&Limits::NONE, Wanted::Whole)?.store(index, value)
     }
 
     /// The elements one after the other, each as it is when its turn comes. It waits for nobody, and others may change them meanwhile:

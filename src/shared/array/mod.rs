@@ -56,7 +56,8 @@ use crate::ring::plain::plain_len;
 /// # Not guaranteed
 ///
 /// - Any order between single elements: who loads two of them may see the second one's new value and the first one's old one. A single
-///   [`get`](Self::get) beside a guard that is being committed may see some elements new and others old. Guards have an order.
+///   [`get`](Self::get) beside a guard that is being committed may see some elements new and others old; where the writer was killed in the
+///   middle of that, until the next call that is not a `get`, which finishes it. Guards have an order.
 /// - Progress past a *stopped* process that is in the middle of a `set`, or has a guard: others wait where they cannot be beside it.
 ///   Use the forms with a timeout.
 ///
@@ -92,7 +93,7 @@ use crate::ring::plain::plain_len;
 /// ```compile_fail
 /// let words = processing::SharedArray::from_slice(&[(1u8, 1u64)]);
 /// ```
-pub struct SharedArray<T: SharedData + Copy> {
+pub struct SharedArray<T> {
     inner: Arc<Inner<T>>,
     spinner: Spinner,
 }
@@ -186,7 +187,8 @@ impl<T: SharedData + Copy> SharedArray<T> {
     /// All elements, to be read in place: they do not change while the guard lives. Any number of readers have one at once; who writes,
     /// or sets a single element, waits until all of them are gone.
     ///
-    /// A thread with seven such guards, or one of a process in which 64 other threads use shared data, reads a copy.
+    /// A thread with seven such guards, or one of a process in which 64 other threads use shared data, reads a copy; so does one that has a
+    /// guard of this array already, if somebody waits to write.
     ///
     /// The guard stays with its thread. Cost: see [`SharedArray`].
     ///
@@ -388,7 +390,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     }
 }
 
-impl<T: SharedData + Copy> Clone for SharedArray<T> {
+impl<T> Clone for SharedArray<T> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), spinner: Spinner::new(self.spinner.strategy()) }
     }

@@ -31,6 +31,9 @@ impl<T: SharedData + Copy> SharedArray<T> {
     #[cold]
     #[inline(never)]
     fn read_slow(&self, limits: &Limits<'_>) -> Result<ArrayReadGuard<'_, T>> {
+        if let Some(reading) = self.array().read_again() {
+            return Ok(ArrayReadGuard { reading });
+        }
         let lock = self.lock(limits, Wanted::Whole)?;
         Ok(ArrayReadGuard { reading: lock.share()? })
     }

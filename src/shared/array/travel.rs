@@ -8,7 +8,7 @@ use crate::prim::spin::WaitStrategy;
 use crate::ring::handle::ArchivedHandle;
 use crate::shared::SharedData;
 
-impl<T: SharedData + Copy> rkyv::Archive for SharedArray<T> {
+impl<T> rkyv::Archive for SharedArray<T> {
     type Archived = ArchivedHandle<SharedArray<T>>;
     type Resolver = u32;
 
@@ -17,9 +17,9 @@ impl<T: SharedData + Copy> rkyv::Archive for SharedArray<T> {
     }
 }
 
-impl<T: SharedData + Copy, S: Fallible<Error: Source> + ?Sized> rkyv::Serialize<S> for SharedArray<T> {
+impl<T, S: Fallible<Error: Source> + ?Sized> rkyv::Serialize<S> for SharedArray<T> {
     fn serialize(&self, _: &mut S) -> Result<u32, S::Error> {
-        export(Child::whole(self.array().object().clone())).map_err(<S::Error as Source>::new)
+        export(Child::whole(self.inner.array.object().clone())).map_err(<S::Error as Source>::new)
     }
 }
 

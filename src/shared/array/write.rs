@@ -37,7 +37,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ) -> Result<ArrayWriteGuard<'_, T>> {
         let range = self.range(range)?;
         let room = self.room(range.clone())?;
-        let (exclusive, held) = self.lock(limits, Wanted::Whole)?.exclude()?;
+        let (exclusive, held) = self.lock_alone(limits, Wanted::Whole)?.exclude()?;
         let draft = exclusive.elements().get(range.clone()).and_then(|from| room.copied(from));
         let (shared, changed) = (self, false);
         Ok(ArrayWriteGuard { draft, changed, range, exclusive, _held: held, shared, _stays: PhantomData })
@@ -50,7 +50,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
         fill: impl FnOnce(Room<'a>) -> Option<Draft<'a, T>>,
     ) -> Result<()> {
         let draft = fill(self.room(range)?);
-        let (mut exclusive, held) = self.lock(&Limits::NONE, Wanted::Whole)?.exclude()?;
+        let (mut exclusive, held) = self.lock_alone(&Limits::NONE, Wanted::Whole)?.exclude()?;
         if let Some(draft) = draft {
             exclusive.commit(draft);
         }

@@ -110,7 +110,6 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
         let old = self.with_both(key, value, |key, value| {
             let mut put = self.raw.prepare(key, value)?;
             loop {
-                bytes.clear();
                 let locked = self.raw.lock(key.hash)?;
                 let found = locked.find(key, &mut bytes)?.map(|(_, found)| found);
                 match locked.put(key, put) {

@@ -138,7 +138,8 @@ fn entry_of<K: SharedData, V: SharedData>(
     let found = if inline {
         Found::Word(item.value)
     } else {
-        bytes.extend_from_slice(batch.value(item));
+        let archive = batch.value(item);
+        bytes.room(archive.len()).copy_from_slice(archive);
         match item.handles.and_then(|_| handles.next()) {
             Some(children) => Found::WithHandles(children),
             None => Found::Archive,

@@ -7,6 +7,7 @@ use crate::channel::bare_lock::{BareHeld, BareLock};
 use crate::channel::domain::Domain;
 use crate::data::dict::content::{content, is_whole, reference, seeds};
 use crate::data::dict::hash::Seeds;
+use crate::data::dict::span::Span;
 use crate::data::dict::{Memory, Writers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::dict::{DictBody, Named, Reference, SEGMENTS, SegmentSize};
@@ -23,6 +24,7 @@ pub(super) struct Attached {
     pub(super) presence: Presence,
     me: Me,
     pub(super) domain: Arc<Domain>,
+    span: Span,
     pub(super) seeds: Seeds,
     spinner: Spinner,
 }
@@ -38,7 +40,8 @@ impl Attached {
             return Err(Error::new(ErrorKind::InvalidRegion, name, "its body is too small for its stripes"));
         }
         let seeds = seeds(body.all_words());
-        Ok(Self { body, id, presence, me, domain, seeds, spinner: Spinner::default() })
+        let span = Span::new(domain.region().clone());
+        Ok(Self { body, id, presence, me, domain, span, seeds, spinner: Spinner::default() })
     }
 
     /// That this is still the process that made the handle.
@@ -68,7 +71,7 @@ impl Memory for Attached {
 
     #[inline(always)]
     fn words(&self, offset: u64, count: u64) -> Option<&[AtomicU64]> {
-        self.domain.region().words(offset, count)
+        self.span.words(offset, count)
     }
 
     #[inline(always)]

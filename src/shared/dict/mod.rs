@@ -72,7 +72,7 @@ use raw::Raw;
 /// ```
 pub struct SharedDict<K, V> {
     raw: Arc<Raw>,
-    types: PhantomData<fn(K, V) -> (K, V)>,
+    types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: SharedData, V: SharedData> SharedDict<K, V> {

@@ -17,10 +17,8 @@ use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::{fence, hint};
 use crate::sys::random;
 
-pub(crate) use rkyv::util::AlignedVec;
-
 /// What a value is copied into.
-pub(crate) type Copied = AlignedVec<16>;
+pub(crate) use crate::data::dict::Bytes as Copied;
 
 /// A value on its way in.
 #[derive(Clone, Copy)]
@@ -34,7 +32,7 @@ pub(crate) enum Value<'a> {
 /// A value on its way out.
 pub(crate) enum Found {
     Word(u64),
-    /// Its archive was appended to the buffer.
+    /// Its archive was copied into the buffer.
     Archive,
     /// The same, with handles.
     WithHandles(Vec<Child>),
@@ -136,7 +134,7 @@ impl Raw {
         self.dict.len()
     }
 
-    /// The value under a key; its archive is put into `out`, which is empty.
+    /// The value under a key; its archive is copied into `out`.
     #[inline(always)]
     pub(crate) fn get(&self, key: &Key<'_>, out: &mut Copied) -> Result<Option<Found>> {
         self.check()?;
@@ -144,25 +142,18 @@ impl Raw {
             Some(Seen::Inline(word)) => Ok(Some(Found::Word(word))),
             Some(Seen::Copied(_)) => Ok(Some(Found::Archive)),
             Some(Seen::Absent) => Ok(None),
-            Some(Seen::Handles(..)) => self.get_slow(key, out),
-            None => {
-                out.clear();
-                self.get_slow(key, out)
-            }
+            Some(Seen::Handles(..)) | None => self.get_slow(key, out),
         }
     }
 
     /// Looks until nobody comes in between; after some tries with the entry locked.
     #[cold]
     fn look(&self, key: &Key<'_>, out: &mut Copied) -> Result<Seen> {
-        let kept = out.len();
-        out.resize(kept, 0);
         if !self.is_updating() {
             return self.dict.get(key, out);
         }
         // This thread has a lock of this dictionary, and waits for no other: it looks until others are not just changing this one.
         loop {
-            out.resize(kept, 0);
             match self.dict.try_get(key, out) {
                 Some(seen) => return Ok(seen),
                 None => hint::spin_loop(),
@@ -196,7 +187,7 @@ impl Raw {
         Ok(Locked { raw: self, entered: self.dict.enter(hash)? })
     }
 
-    /// Locks the entry for a key, and sees to it that there is a slot for it. The value that is there, its archive appended to `out`.
+    /// Locks the entry for a key, and sees to it that there is a slot for it. The value that is there, its archive copied into `out`.
     pub(crate) fn lock_with_room(
         &self,
         key: &Key<'_>,
@@ -339,7 +330,7 @@ impl Raw {
 }
 
 impl Locked<'_> {
-    /// The slot of a key, and its value; its archive is appended to `out`.
+    /// The slot of a key, and its value; its archive is copied into `out`.
     pub(crate) fn find(&self, key: &Key<'_>, out: &mut Copied) -> Result<Option<(usize, Found)>> {
         let Some((slot, seen)) = self.entered.find(key, out) else { return Ok(None) };
         let found = match seen {

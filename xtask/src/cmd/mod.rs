@@ -2,6 +2,7 @@
 
 pub mod fuzz;
 pub mod kill_sweep;
+pub mod linear;
 pub mod loom;
 pub mod mutants;
 pub mod perf;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use super::{mutants, tidy};
+use super::{linear, mutants, tidy};
 use crate::cargo::{Program, cargo, programs, tests_with_feature};
 use crate::job::Job;
 use crate::loom_tests::{self, Bounds};
@@ -37,6 +37,7 @@ const STEPS: &[Step] = &[
     ("test", test),
     ("doctest", doctest),
     ("kill", kill),
+    ("linear", linear),
     ("states", states),
     ("loom", loom),
     ("mutants", mutants::quick),
@@ -132,6 +133,11 @@ fn kill() -> Result<()> {
     cargo("test -p processing-kill-tests").bound(STEP_SECONDS).run()?;
     cargo("test -p processing-sweep").bound(STEP_SECONDS).run()?;
     library_tests("kill-points", &["--test", "region", "--test", "arena"])
+}
+
+/// Histories of several processes, for a few seconds.
+fn linear() -> Result<()> {
+    linear::step().bound(STEP_SECONDS).run()
 }
 
 /// Explicit-state checks: millions of states, so in release.

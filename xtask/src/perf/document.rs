@@ -27,7 +27,7 @@ Written by `cargo xtask perf`; notes outside the markers are kept.
 ";
 
 /// Families in the order in which a reader wants them; others follow by name.
-const ORDER: &[&str] = &["connection", "queue", "process"];
+const ORDER: &[&str] = &["connection", "queue", "process", "value", "struct", "array", "list", "dict"];
 
 /// Writes PERF.md and the pictures; the names of what was written.
 pub fn write(rows: &[Kept], goals: &[Goal], problems: &[String]) -> Result<Vec<String>> {
@@ -104,14 +104,27 @@ fn goal_table(rows: &[Kept], goals: &[Goal]) -> String {
         "\n## Goals\n\n| row | what | peer | ratio | at most | |\n|---|---|---|---|---|---|\n".to_owned();
     for goal in goals {
         let row = rows.iter().map(|kept| &kept.row).find(|row| goal.is_for(row));
-        let (ratio, verdict) = match row {
-            Some(row) => (ratio(row), verdict(goal, row)),
+        let (value, verdict) = match row {
+            Some(row) => (goal_value(goal, row), verdict(goal, row)),
             None => ("-".to_owned(), "not measured"),
         };
-        let Goal { row, what, peer, at_most } = goal;
-        let _ = writeln!(text, "| `{row}` | {what} | `{peer}` | {ratio} | {at_most:.2} | {verdict} |");
+        let Goal { row, what, peer, .. } = goal;
+        let peer = if peer.is_empty() { String::new() } else { format!("`{peer}`") };
+        let _ = writeln!(text, "| `{row}` | {what} | {peer} | {value} | {} | {verdict} |", limit(goal));
     }
     text
+}
+
+fn goal_value(goal: &Goal, row: &Row) -> String {
+    match goal.figure {
+        Some(_) => goal.value(row).map_or_else(String::new, |value| format!("**{}**", number(value))),
+        None => ratio(row),
+    }
+}
+
+/// A hundredth is too coarse for what is to be less than that.
+fn limit(goal: &Goal) -> String {
+    if goal.at_most < 0.01 { format!("{}", goal.at_most) } else { format!("{:.2}", goal.at_most) }
 }
 
 fn verdict(goal: &Goal, row: &Row) -> &'static str {
@@ -136,10 +149,11 @@ fn line(kept: &Kept, goals: &[Goal], tails: Tails) -> String {
     let row = &kept.row;
     let mark = if kept.fresh { "" } else { " †" };
     let peer = row.peer.as_ref().map_or_else(String::new, |peer| format!("`{peer}`"));
-    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max) + &share(row) + &every(row);
-    let theirs = range(row.peer_ns, row.peer_min, row.peer_max);
+    let more = share(row) + &every(row) + &writer(row, "writer_per_s") + &bytes_each(row);
+    let ours = range(Some(row.ours_ns), row.ours_min, row.ours_max) + &more;
+    let theirs = range(row.peer_ns, row.peer_min, row.peer_max) + &writer(row, "peer_writer_per_s");
     let goal = goals.iter().find(|goal| goal.is_for(row));
-    let goal = goal.map_or_else(String::new, |goal| format!("{:.2}: {}", goal.at_most, verdict(goal, row)));
+    let goal = goal.map_or_else(String::new, |goal| format!("{}: {}", limit(goal), verdict(goal, row)));
     let (ratio, tails) = (ratio(row), tails.cells(row));
     format!("| `{}`{mark} | {ours} | {peer} | {theirs} | {ratio} | {goal} |{tails}\n", row.row)
 }
@@ -152,6 +166,17 @@ fn share(row: &Row) -> String {
 /// Where operations come by a schedule: how often.
 fn every(row: &Row) -> String {
     row.more_number("every_ns").map_or_else(String::new, |every| format!("; one every {} ns", number(every)))
+}
+
+/// Where one other wrote meanwhile: how often.
+fn writer(row: &Row, name: &str) -> String {
+    let rate = row.more_number(name).map(|rate| number(rate / 1e3));
+    rate.map_or_else(String::new, |rate| format!("; beside {rate} thousand writes a second"))
+}
+
+/// Where something is filled: what each of its entries takes.
+fn bytes_each(row: &Row) -> String {
+    row.more_number("bytes_each").map_or_else(String::new, |bytes| format!("; {} bytes each", number(bytes)))
 }
 
 fn ratio(row: &Row) -> String {
@@ -198,7 +223,8 @@ mod tests {
     use crate::perf::store::merge;
 
     fn goal(at_most: f64) -> Goal {
-        Goal { row: "connection.rtt.busy.8b".into(), what: "w".into(), peer: "raw.two_line".into(), at_most }
+        let (row, peer) = ("connection.rtt.busy.8b".into(), "raw.two_line".into());
+        Goal { row, what: "w".into(), peer, at_most, ..Goal::default() }
     }
 
     #[test]
@@ -233,6 +259,25 @@ mod tests {
         let two = table(&format!("{both}\n{RAW}"));
         assert!(two.contains("| the peer's |\n|---|---|---|---|---|---|---|---|\n"), "{two}");
         assert!(two.contains("| 300 / 400 / 5,000 | 1.00 / 2.00 / 3.00 |\n"), "{two}");
+    }
+
+    #[test]
+    fn writers_and_bytes_are_said_where_there_are_any() {
+        let pair = PAIR.replace("\"p99\"", "\"writer_per_s\":985000,\"peer_writer_per_s\":12.3,\"p99\"");
+        let raw = RAW.replace("\"cores\"", "\"bytes_each\":31.84,\"cores\"");
+        let rows = merge(Vec::new(), parse(&format!("{pair}\n{raw}")).unwrap(), "m", "1");
+        let figure = Goal {
+            row: "raw.futex".into(),
+            figure: Some("bytes_each".into()),
+            at_most: 40.0,
+            ..Goal::default()
+        };
+        let text = text(&rows, &[figure, Goal { at_most: 0.002, ..goal(0.0) }], &[]);
+        assert!(text.contains("320]; beside 985 thousand writes a second |"), "{text}");
+        assert!(text.contains("300]; beside 0.01 thousand writes a second |"), "{text}");
+        assert!(text.contains("2.00]; 31.8 bytes each |") && text.contains("| 40.00: met |"), "{text}");
+        assert!(text.contains("| `raw.futex` |  |  | **31.8** | 40.00 | met |"), "{text}");
+        assert!(text.contains("| 0.002 | **missed** |"), "{text}");
     }
 
     #[test]

@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn rows_with_a_ratio_become_bars() {
         let rows = parse(&format!("{PAIR}\n{RAW}")).unwrap();
-        let goal =
-            Goal { row: rows[0].row.clone(), what: String::new(), peer: "raw.two_line".into(), at_most: 1.1 };
+        let (row, peer) = (rows[0].row.clone(), "raw.two_line".into());
+        let goal = Goal { row, peer, at_most: 1.1, ..Goal::default() };
         let svg = draw("connection", &rows.iter().collect::<Vec<_>>(), &[goal]).unwrap();
         assert_eq!(svg.matches("<rect").count(), 1);
         assert!(

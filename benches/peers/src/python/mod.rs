@@ -3,6 +3,7 @@
 //! A script is told its two cores as arguments. A line with a count is an order; the answer is a line with nanoseconds.
 
 mod condition;
+pub mod manager;
 mod queue;
 
 pub use condition::entry as condition;

@@ -1,12 +1,15 @@
 //! The rows of the engine itself, and whom each is compared with. The comparisons with queues of other
 //! projects are in `benches/peers`, which builds its rows from the entries here.
 
+pub mod array;
 pub mod condition;
 pub mod connection_rtt;
 pub mod connection_stream;
 pub mod death;
+pub mod dict;
 pub mod event;
 mod hands;
+pub mod list;
 pub mod lock;
 pub mod queue_large;
 pub mod queue_many;
@@ -14,6 +17,8 @@ pub mod queue_open_loop;
 pub mod queue_stream;
 pub mod semaphore;
 pub mod start_join;
+pub mod structure;
+pub mod value;
 
 use crate::measure::Row;
 
@@ -31,6 +36,9 @@ pub fn rows() -> Vec<Row> {
         event::rows(),
         death::rows(),
         start_join::rows(),
+        array::rows(),
+        list::rows(),
+        dict::rows(),
     ];
     families.into_iter().flatten().collect()
 }

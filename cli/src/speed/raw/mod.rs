@@ -9,11 +9,14 @@ pub mod memcpy;
 pub mod mq;
 pub mod mq_stream;
 pub mod mutex;
+pub mod mutex_map;
+pub mod mutex_vec;
 pub mod ping_pong;
 pub mod pipe;
 pub mod pipe_stream;
 pub mod semaphore;
 pub mod spsc_copy;
+pub mod std_vec;
 pub mod unix_socket;
 
 use crate::measure::Row;
@@ -33,6 +36,9 @@ pub fn rows() -> Vec<Row> {
         memcpy::entries(),
         fork::entries(),
         mutex::entries(),
+        mutex_map::entries(),
+        mutex_vec::entries(),
+        std_vec::entries(),
         semaphore::entries(),
         condition::entries(),
         eventfd::entries(),

@@ -1,5 +1,6 @@
 //! The scenarios. A new one is a [`Case`](crate::case::Case) in the list of its file, or a file of its own in [`all`].
 
+mod array;
 mod batch;
 mod buffered;
 mod close;
@@ -8,6 +9,7 @@ mod lease;
 mod list;
 mod put;
 mod reserve;
+mod structure;
 
 use processing::{Arena, Queue};
 use processing_kill_tests::kinds::Kind;
@@ -21,8 +23,10 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
     let lists = [
         put::all(),
         buffered::all(),
-        lease::all(),
+        structure::all(),
         list::all(),
+        array::all(),
+        lease::all(),
         batch::all(),
         reserve::all(),
         get::all(),
