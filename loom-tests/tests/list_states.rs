@@ -246,6 +246,8 @@ impl Model {
     fn work(&self, machine: &&Machine, job: &Job) -> processing::Result<()> {
         let list = self.list(machine);
         match job {
+            // Values take the short ways first, as `SharedList` does.
+            Push(value) if !self.boxed && list.push_value(*value) => Ok(()),
             Push(value) => {
                 let (word, block) = self.make(machine, *value)?;
                 list.push(word, block)
@@ -253,6 +255,7 @@ impl Model {
             Extend(values) => list.append(self.fresh(machine, values)?),
             Pop => list.pop(),
             Truncate(to) => list.truncate(*to),
+            Set(index, value) if !self.boxed && list.set_value(*index, *value).is_some() => Ok(()),
             Set(index, value) => {
                 let (word, block) = self.make(machine, *value)?;
                 list.set(*index, word, block)

@@ -3,7 +3,7 @@
 use super::List;
 use super::memory::{Fresh, Memory, Word};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::list::{FIRST_SEGMENT, MOST, Place, locate, room_of, segments_of};
+use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, Place, locate, room_of, segments_of};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -12,27 +12,41 @@ impl<M: Memory> List<'_, M> {
     ///
     /// # Errors
     /// As of [`append`](Self::append).
-    #[inline]
     pub fn push(&self, word: u64, block: Option<M::Private>) -> Result<()> {
-        if let Some(spine) = self.spine()
-            && let Some(end) = spine.first()
-        {
-            let len = end.load(Relaxed);
-            let (k, j) = locate(len);
-            let segment = spine.get(FIRST_SEGMENT + k).map_or(0, |entry| entry.load(Relaxed));
-            if segment != 0
-                && let Some(slot) =
-                    self.memory.words(Place(segment), room_of(k)).and_then(|words| words.get(j))
-            {
-                self.put(slot, word, block);
-                // Release: the commit. Who sees the length sees the element.
-                end.store(len + 1, Release);
-                return Ok(());
-            }
+        if let Some((end, len, slot)) = self.end() {
+            self.put(slot, word, block);
+            // Release: the commit. Who sees the length sees the element.
+            end.store(len + 1, Release);
+            return Ok(());
         }
         let mut new = Fresh::default();
         new.push(word, block);
         self.append(new)
+    }
+
+    /// [`push`](Self::push) of a value into a list of values. False: that takes another segment, and nothing was changed.
+    #[inline(always)]
+    #[must_use]
+    pub fn push_value(&self, value: u64) -> bool {
+        let Some((end, len, slot)) = self.end() else { return false };
+        self.put(slot, value, None);
+        // Release: as in `push`.
+        end.store(len + 1, Release);
+        true
+    }
+
+    /// The word of the length, the length, and the word behind the last element. `None`: it is in a segment that is not there.
+    #[inline(always)]
+    fn end(&self) -> Option<(&M::Word, u64, &M::Word)> {
+        let spine = self.spine()?;
+        let end = spine.first()?;
+        let len = end.load(Relaxed);
+        let (k, j) = locate(len);
+        let segment = Place(spine.get(..BEFORE)?.get(FIRST_SEGMENT + k)?.load(Relaxed));
+        if segment.is_none() {
+            return None;
+        }
+        Some((end, len, self.memory.words(segment, room_of(k))?.get(j)?))
     }
 
     /// Fills a word beyond the length.

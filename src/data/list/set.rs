@@ -18,9 +18,7 @@ impl<M: Memory> List<'_, M> {
         let spine = self.spine().ok_or_else(damaged)?;
         let slot = self.slot(spine, index).ok_or_else(damaged)?;
         let Some(block) = block else {
-            // One word is there or not. The version for who reads many at once.
-            slot.store(word, Release);
-            self.bump();
+            self.store_value(slot, word);
             return Ok(());
         };
         let control = self.memory.control();
@@ -40,6 +38,25 @@ impl<M: Memory> List<'_, M> {
         self.memory.free(old);
         control.set_new.store(0, Release);
         Ok(())
+    }
+
+    /// Element `index` of a list of values becomes this one. `None`: there is no such element.
+    #[inline(always)]
+    pub fn set_value(&self, index: u64, value: u64) -> Option<()> {
+        let spine = self.spine()?;
+        if index >= Self::len_of(spine) {
+            return None;
+        }
+        self.store_value(self.slot(spine, index)?, value);
+        Some(())
+    }
+
+    #[inline(always)]
+    fn store_value(&self, slot: &M::Word, value: u64) {
+        // Release: one word, which is there or not; who sees it sees the version that earlier changes have raised. And raised again, for who
+        // reads many at once.
+        slot.store(value, Release);
+        self.bump();
     }
 
     /// After a death: what was replaced is freed, or what was not put in its place.

@@ -8,12 +8,15 @@ use crate::error::{ErrorKind, Result};
 use crate::layout::block::OwnState;
 use crate::layout::list::{ListBody, ListWords, Place};
 use crate::layout::object::ObjectId;
+use crate::region::Region;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The memory of one list.
 #[derive(Clone, Copy)]
 pub struct Stored<'a> {
     arena: &'a Arena,
+    /// That of the arena, at hand.
+    region: &'a Region,
     object: ObjectId,
     words: &'a ListWords<AtomicU64>,
     /// Looks for the dead: what they left is room, too.
@@ -23,14 +26,21 @@ pub struct Stored<'a> {
 impl<'a> Stored<'a> {
     /// That of the list `object`, with this body; `look` is asked once, where there is no room, to make some.
     #[inline(always)]
-    pub fn new(arena: &'a Arena, object: ObjectId, body: &'a ListBody, look: Option<&'a dyn Fn()>) -> Self {
-        Self { arena, object, words: &body.words, look }
+    pub fn new(
+        arena: &'a Arena,
+        region: &'a Region,
+        object: ObjectId,
+        body: &'a ListBody,
+        look: Option<&'a dyn Fn()>,
+    ) -> Self {
+        Self { arena, region, object, words: &body.words, look }
     }
 
     /// That of a list that its user knows to live. `None`: it has no such body.
     pub fn of(arena: &'a Arena, object: &ObjectView) -> Option<Self> {
         let fits = object.body_len() >= size_of::<ListBody>() as u64;
-        fits.then(|| Self::new(arena, object.id(), arena.region().at(object.body_offset()), None))
+        let region = arena.region();
+        fits.then(|| Self::new(arena, region, object.id(), region.at(object.body_offset()), None))
     }
 
     /// Its elements are in blocks.
@@ -57,7 +67,7 @@ impl<'a> Memory for Stored<'a> {
 
     #[inline(always)]
     fn words(&self, place: Place, count: u64) -> Option<&[AtomicU64]> {
-        self.arena.region().words(place.offset(), count)
+        self.region.words(place.offset(), count)
     }
 
     fn alloc(&self, words: u64) -> Result<Block<'a>> {

@@ -27,6 +27,19 @@ impl<T: SharedData> SharedList<T> {
     /// ```
     #[inline]
     pub fn push(&self, value: &T) -> Result<()> {
+        if Self::INLINE {
+            let word = Self::word_of(value);
+            let _held = self.lock()?;
+            if self.look(|list| list.push_value(word)) {
+                return Ok(());
+            }
+        }
+        self.push_slow(value)
+    }
+
+    /// A block, or another segment.
+    #[inline(never)]
+    fn push_slow(&self, value: &T) -> Result<()> {
         let (word, block) = self.element(value)?;
         let _held = self.lock()?;
         self.with(|list, _| list.push(word, block)).map_err(|error| self.named(error))
@@ -83,6 +96,14 @@ impl<T: SharedData> SharedList<T> {
     /// # Ok::<(), processing::Error>(())
     /// ```
     pub fn set(&self, index: usize, value: &T) -> Result<()> {
+        if Self::INLINE {
+            let word = Self::word_of(value);
+            let _held = self.lock()?;
+            return self.look(|list| match list.set_value(index as u64, word) {
+                Some(()) => Ok(()),
+                None => Err(self.out_of_range(index, list.len())),
+            });
+        }
         let (word, block) = self.element(value)?;
         let _held = self.lock()?;
         self.with(|list, _| match list.word(index as u64) {

@@ -21,7 +21,7 @@ struct Aligned([u8; 8]);
 impl<T: SharedData> SharedList<T> {
     /// The word of a plain value.
     #[inline(always)]
-    fn word_of(value: &T) -> u64 {
+    pub(super) fn word_of(value: &T) -> u64 {
         let mut word = [0; 8];
         let bytes = plain_bytes(value).unwrap_or_default();
         if let Some(room) = word.get_mut(..bytes.len()) {
@@ -70,7 +70,7 @@ impl<T: SharedData> SharedList<T> {
             let domain = self.inner.core.domain();
             let block = domain.with_room(|| self.store().alloc(words * 8, count))?;
             let start = block.view().offset() + u64::from(count) * REFERENCE_SIZE;
-            let room = self.store().region().words(start, words).ok_or_else(|| self.damaged())?;
+            let room = self.inner.region.words(start, words).ok_or_else(|| self.damaged())?;
             element::write(room, bytes).map_err(|error| self.named(error))?;
             for (i, child) in children.iter().enumerate() {
                 self.check_child(child)?;
@@ -87,7 +87,7 @@ impl<T: SharedData> SharedList<T> {
             return Err(Error::new(ErrorKind::InvalidInput, self.inner.core.object(), what)
                 .hint("send it through a queue or give it to a process"));
         }
-        let other = child.object.arena().region().id() != self.store().region().id();
+        let other = child.object.arena().region().id() != self.inner.region.id();
         if other { Err(parcel::other_arena()) } else { Ok(()) }
     }
 
@@ -99,7 +99,7 @@ impl<T: SharedData> SharedList<T> {
         let view = stored.view(Place(word)).ok_or_else(|| self.damaged())?;
         let children = view.children();
         let start = view.offset() + u64::from(children) * REFERENCE_SIZE;
-        let words = self.store().region().words(start, view.len() / 8).ok_or_else(|| self.damaged())?;
+        let words = self.inner.region.words(start, view.len() / 8).ok_or_else(|| self.damaged())?;
         let mut bytes = Buffer::new();
         element::read(words, |part| bytes.extend_from_slice(part)).ok_or_else(|| self.damaged())?;
         parcel::with_handles(self.inner.core.domain(), &view, || data::decode(&bytes))

@@ -29,7 +29,7 @@ use crate::layout::object::ObjectId;
 use crate::locks::core::{Core, Got, Missed};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
-use crate::region::Presence;
+use crate::region::{Presence, Region};
 use crate::ring::plain::plain_len;
 use crate::shared::SharedData;
 use crate::sync::atomic::Ordering;
@@ -96,6 +96,10 @@ struct Inner {
     core: Core,
     body: Body<ListBody>,
     presence: Presence,
+    /// What each call needs, at hand.
+    store: Arc<Store>,
+    region: Arc<Region>,
+    id: ObjectId,
 }
 
 impl<T: SharedData> SharedList<T> {
@@ -182,16 +186,28 @@ impl<T: SharedData> SharedList<T> {
             return Err(Error::new(ErrorKind::TypeMismatch, core.object(), what)
                 .hint("open it with the type it was created with"));
         }
-        let presence = core.domain().region().presence()?;
-        Ok(Self { inner: Arc::new(Inner { core, body, presence }), spinner, element: PhantomData })
+        let (store, id) = (body.object().arena().clone(), body.object().id());
+        let region = store.region().clone();
+        let presence = region.presence()?;
+        let inner = Inner { core, body, presence, store, region, id };
+        Ok(Self { inner: Arc::new(inner), spinner, element: PhantomData })
     }
 
     /// Runs `f` over the list in its arena.
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&List<'_, Stored<'_>>, &Stored<'_>) -> R) -> R {
-        let look = || self.inner.core.domain().look_for_dead();
-        let stored = Stored::new(self.store(), self.id(), &self.inner.body, Some(&look));
+        let inner = &*self.inner;
+        let look = || inner.core.domain().look_for_dead();
+        let stored = Stored::new(&inner.store, &inner.region, inner.id, &inner.body, Some(&look));
         f(&List::new(&stored, !Self::INLINE), &stored)
+    }
+
+    /// The same, for what takes no memory.
+    #[inline(always)]
+    fn look<R>(&self, f: impl FnOnce(&List<'_, Stored<'_>>) -> R) -> R {
+        let inner = &*self.inner;
+        let stored = Stored::new(&inner.store, &inner.region, inner.id, &inner.body, None);
+        f(&List::new(&stored, !Self::INLINE))
     }
 
     /// The right to change the list, until it is dropped. Whoever gets it from a dead process has repaired the list.
@@ -235,17 +251,13 @@ impl<T: SharedData> SharedList<T> {
     /// That this is the process which made the handle.
     #[inline(always)]
     fn check(&self) -> Result<()> {
-        self.inner.presence.check(self.inner.core.domain().region()).map(drop)
+        self.inner.presence.check(&self.inner.region).map(drop)
     }
 }
 
 impl<T> SharedList<T> {
     fn store(&self) -> &Store {
-        self.inner.body.object().arena()
-    }
-
-    fn id(&self) -> ObjectId {
-        self.inner.body.object().id()
+        &self.inner.store
     }
 
     #[cold]

@@ -4,6 +4,8 @@ use std::ops::{Bound, Range, RangeBounds};
 
 use super::SharedList;
 use crate::channel::message::Buffer;
+use crate::data::list::List;
+use crate::data::list::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::list::Place;
 use crate::shared::{SharedData, data};
@@ -26,14 +28,14 @@ impl<T: SharedData> SharedList<T> {
     /// ```
     #[inline]
     pub fn len(&self) -> usize {
-        self.with(|list, _| list.try_len()).unwrap_or_else(|| self.len_slow()) as usize
+        self.look(|list| list.try_len()).unwrap_or_else(|| self.len_slow()) as usize
     }
 
     #[cold]
     fn len_slow(&self) -> u64 {
         for _ in 0..TRIES {
             hint::spin_loop();
-            if let Some(len) = self.with(|list, _| list.try_len()) {
+            if let Some(len) = self.look(|list| list.try_len()) {
                 return len;
             }
         }
@@ -65,7 +67,7 @@ impl<T: SharedData> SharedList<T> {
     pub fn get(&self, index: usize) -> Result<T> {
         self.check()?;
         if Self::INLINE {
-            match self.with(|list, _| list.try_get(index as u64)) {
+            match self.look(|list| list.try_get(index as u64)) {
                 Some(Ok(word)) => return Self::of_word(word),
                 Some(Err(why)) => return Err(self.not_there(index, why)),
                 None => {}
@@ -100,8 +102,8 @@ impl<T: SharedData> SharedList<T> {
     /// Element `index`, for who has the lock.
     pub(super) fn value_at(
         &self,
-        list: &crate::data::list::List<'_, crate::data::list::stored::Stored<'_>>,
-        stored: &crate::data::list::stored::Stored<'_>,
+        list: &List<'_, Stored<'_>>,
+        stored: &Stored<'_>,
         index: usize,
     ) -> Result<T> {
         match list.word(index as u64) {
