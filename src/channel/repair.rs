@@ -3,28 +3,24 @@
 use super::waiters::Waiters;
 use super::{kind, obituary};
 use crate::arena::{Arena, ObjectView, Rings};
-use crate::data::array::settle_for_the_dead;
 use crate::layout::ParticipantId;
 use crate::layout::array::ArrayBody;
 use crate::layout::buffered::BufferedBody;
 use crate::layout::event::EventBody;
-use crate::layout::lock::{INCARNATION_MASK, LockBody, LockWord};
+use crate::layout::lock::LockBody;
 use crate::layout::semaphore::{Lane, SemaphoreBody, max_of};
 use crate::layout::socket_pipe::SocketPipeBody;
 use crate::prim::condition::RawCondition;
 use crate::prim::event::RawEvent;
 use crate::prim::event_count::EventCount;
-use crate::prim::limits::Limits;
-use crate::prim::lock::{Owners, RawLock, Taken};
+use crate::prim::lock::RawLock;
 use crate::prim::semaphore::{Lanes, RawSemaphore};
-use crate::prim::spin::{Spinner, WaitStrategy};
-use crate::region::Region;
 use crate::ring::pipe::PipeMemory;
 use crate::ring::rings::ring_of;
 use crate::ring::wire::Wire;
 use crate::sync::atomic::Ordering;
 use crate::sync::mutant;
-use crate::sys::{mqueue, thread};
+use crate::sys::mqueue;
 
 /// Queues and pipes, by their bodies.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +94,7 @@ impl Rings for Rooms {
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
         match object.kind() {
             kind::SEMAPHORE => repair_semaphore(arena, object, who),
-            kind::ARRAY => repair_array(arena, object),
+            kind::ARRAY => super::array_repair::finish(arena, object),
             // It may have been about to take its name away.
             kind::MQ_QUEUE => mqueue::remove_leftover(),
             _ => {}
@@ -150,42 +146,6 @@ fn buffered_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a Buffer
 fn array_body<'a>(arena: &'a Arena, object: &ObjectView) -> Option<&'a ArrayBody> {
     let fits = object.kind() == kind::ARRAY && object.body_len() >= size_of::<ArrayBody>() as u64;
     fits.then(|| arena.region().at(object.body_offset()))
-}
-
-/// What a writer had committed and not copied when it died is finished now: who loads single elements never takes the lock, and would
-/// see part of it till somebody else does. Who has the lock does it otherwise.
-fn repair_array(arena: &Arena, object: &ObjectView) {
-    let (Some(body), Ok(me)) = (array_body(arena, object), arena.region().me()) else { return };
-    if body.block.load(Ordering::Acquire) == 0 {
-        return;
-    }
-    let (lock, mine) =
-        (RawLock::new(&body.lock.word), LockWord::owned(me.id, me.incarnation).by(thread::tag()));
-    match lock.take(mine, &Limits::TRY, &Spinner::new(WaitStrategy::Block), &Kernel(arena.region())) {
-        Taken::Inherited(_) => {
-            settle_for_the_dead(arena, object, body);
-            lock.recover(mine);
-            lock.release(mine);
-        }
-        // Somebody else inherited it, and has done it.
-        Taken::Owned => {
-            lock.release(mine);
-        }
-        Taken::TimedOut | Taken::Cancelled | Taken::Mine | Taken::Poisoned => {}
-    }
-}
-
-/// Asks the kernel after an owner: it may be one that died here before.
-struct Kernel<'a>(&'a Region);
-
-impl Owners for Kernel<'_> {
-    fn is_dead(&self, who: ParticipantId, incarnation: u32) -> bool {
-        let tenant = self.0.participant(who);
-        let is_another = tenant.incarnation & INCARNATION_MASK != incarnation;
-        is_another || self.0.is_dead(who, Some(tenant.incarnation))
-    }
-
-    fn look_for_dead(&self) {}
 }
 
 /// What the dead had becomes an orphan, whose next owner is told who it was.
