@@ -287,6 +287,12 @@ impl BucketHeader {
         self.0 & OCCUPIED
     }
 
+    /// There is something in its overflow buckets.
+    #[inline(always)]
+    pub const fn has_overflow(self) -> bool {
+        self.occupied() >> SLOTS != 0
+    }
+
     /// Those of one part.
     #[inline(always)]
     pub const fn part(self, part: usize) -> u64 {

@@ -77,7 +77,11 @@ impl<'a, M: Memory> Chain<'a, M> {
     }
 
     /// The words of a slot's part, and its index there.
+    #[inline(always)]
     pub fn slot(self, slot: usize) -> Option<(M::Words<'a>, usize)> {
+        if slot < SLOTS {
+            return Some((self.home, slot));
+        }
         Some((self.part(slot / SLOTS)?, slot % SLOTS))
     }
 
@@ -87,6 +91,7 @@ impl<'a, M: Memory> Chain<'a, M> {
     }
 
     /// Stores the value of a slot, Release: it may name a block, and a reader may copy it.
+    #[inline(always)]
     pub fn set_value(self, slot: usize, value: u64) {
         if let Some((words, i)) = self.slot(slot) {
             words.store(VALUES_AT + i, value, Release);

@@ -68,37 +68,47 @@ impl<M: Writers> Dict<M> {
     ///
     /// # Errors
     /// Those of the lock; `Corrupt` if the memory is damaged.
+    #[inline(always)]
     pub fn enter(&self, hash: u64) -> Result<Entered<'_, M>, M::Error> {
+        match self.try_enter(hash)? {
+            Some(entered) => Ok(entered),
+            None => self.enter_again(hash),
+        }
+    }
+
+    #[cold]
+    fn enter_again(&self, hash: u64) -> Result<Entered<'_, M>, M::Error> {
         for _ in 0..MANY {
-            let Some(stripe) = self.stripe_now(hash) else {
-                hint::spin_loop();
-                continue;
-            };
-            let word = self.stripe_at(stripe);
-            let held = self.memory.lock(word, &|| self.repair_stripe(stripe))?;
-            if self.memory.body().load(word + at::FROZEN, Acquire) != 0 && !mutant::on("dict.frozen_ignored")
-            {
-                drop(held);
-                // Somebody died while changing the structure (nobody else lets go of frozen stripes).
-                drop(self.lock_structure()?);
-                continue;
+            if let Some(entered) = self.try_enter(hash)? {
+                return Ok(entered);
             }
-            // A segment of this stripe stays as long as its lock is held; the directory may be another each time.
-            let Some(place) = self.find(hash) else { continue };
-            fence::fence(Acquire);
-            if self.is_still(&place) && self.stripe_of(place.entry, place.bucket, hash) == stripe {
-                let (chain, entry, bucket) = (place.chain, place.entry, place.bucket);
-                return Ok(Entered { dict: self, chain, entry, bucket, stripe, _held: held });
-            }
+            hint::spin_loop();
         }
         Err(damaged().into())
     }
 
-    /// The stripe of a hash, as it is at this moment.
-    fn stripe_now(&self, hash: u64) -> Option<u64> {
-        let place = self.find(hash)?;
+    /// `None`: the directory, or the segment, is another than a moment ago.
+    #[inline(always)]
+    fn try_enter(&self, hash: u64) -> Result<Option<Entered<'_, M>>, M::Error> {
+        let Some(place) = self.find(hash) else { return Ok(None) };
+        // Perhaps of an entry that is none: that shows under the lock.
+        let stripe = self.stripe_of(place.entry, place.bucket, hash).min(self.stripes() - 1);
+        let word = self.stripe_at(stripe);
+        let held = self.memory.lock(word, &|| self.repair_stripe(stripe))?;
+        if self.memory.body().load(word + at::FROZEN, Acquire) != 0 && !mutant::on("dict.frozen_ignored") {
+            drop(held);
+            // Somebody died while changing the structure (nobody else lets go of frozen stripes).
+            drop(self.lock_structure()?);
+            return Ok(None);
+        }
         fence::fence(Acquire);
-        self.is_still(&place).then(|| self.stripe_of(place.entry, place.bucket, hash))
+        // The entry led there before the lock was taken, and does so now: the segment stays as long as the lock is held. (The
+        // directory may be another each time.)
+        if !self.is_still(&place) {
+            return Ok(None);
+        }
+        let (chain, entry, bucket) = (place.chain, place.entry, place.bucket);
+        Ok(Some(Entered { dict: self, chain, entry, bucket, stripe, _held: held }))
     }
 }
 
@@ -128,21 +138,36 @@ impl<'a, M: Writers> Entered<'a, M> {
     }
 
     /// The slot of a key.
+    #[inline(always)]
     pub fn slot(&self, key: &Key<'_>) -> Option<usize> {
         let header = self.chain.header();
-        for part in 0..PARTS {
-            let occupied = header.part(part);
-            let Some(words) = (occupied != 0).then(|| self.chain.part(part)).flatten() else { continue };
-            let mut hits = Chain::<M>::matches(words, key.word, occupied);
-            while hits != 0 {
-                let i = hits.trailing_zeros() as usize;
-                hits &= hits - 1;
-                if self.dict.settings.inline_keys
-                    || self.dict.is_key(Reference(words.load(VALUES_AT + i, Acquire)), key)
-                {
-                    return Some(part * SLOTS + i);
-                }
+        match self.slot_in(header, 0, key) {
+            None if header.has_overflow() => self.slot_in_overflow(header, key),
+            found => found,
+        }
+    }
+
+    #[inline(never)]
+    fn slot_in_overflow(&self, header: BucketHeader, key: &Key<'_>) -> Option<usize> {
+        (1..PARTS).find_map(|part| self.slot_in(header, part, key))
+    }
+
+    #[inline(always)]
+    fn slot_in(&self, header: BucketHeader, part: usize, key: &Key<'_>) -> Option<usize> {
+        let occupied = header.part(part);
+        if occupied == 0 {
+            return None;
+        }
+        let words = self.chain.part(part)?;
+        let mut hits = Chain::<M>::matches(words, key.word, occupied);
+        while hits != 0 {
+            let i = hits.trailing_zeros() as usize;
+            if self.dict.settings.inline_keys
+                || self.dict.is_key(Reference(words.load(VALUES_AT + i, Acquire)), key)
+            {
+                return Some(part * SLOTS + i);
             }
+            hits &= hits - 1;
         }
         None
     }
@@ -192,17 +217,22 @@ impl<'a, M: Writers> Entered<'a, M> {
     }
 
     /// Replaces the value of a slot.
+    #[inline(always)]
     pub fn replace(&self, slot: usize, value: Put<M::Block<'_>>) {
-        let (word, new, block) = self.word_of(value);
-        let Some(block) = block else {
-            self.chain.set_value(slot, word);
-            return;
-        };
+        match value {
+            Put::Inline(word) => self.chain.set_value(slot, word),
+            Put::Block(block) => self.replace_block(slot, block),
+        }
+    }
+
+    fn replace_block(&self, slot: usize, block: M::Block<'_>) {
+        let name = self.dict.memory.name(&block);
+        let new = Reference::new(name, self.dict.memory.has_handles(&block)).0;
         let old = self.chain.value(slot);
         let header = self.chain.header();
         self.arm(Armed::value(self.chain.offset, slot), header, 0, new, old);
         self.dict.memory.make_value(block);
-        self.chain.set_value(slot, word);
+        self.chain.set_value(slot, new);
         if !mutant::on("dict.replace_keeps_version") {
             self.chain.set_header(header.next(header.occupied()));
         }

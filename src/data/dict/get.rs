@@ -39,11 +39,10 @@ impl<M: Memory> Dict<M> {
     pub fn try_get(&self, key: &Key<'_>, out: &mut Bytes) -> Option<Seen> {
         let place = self.find(key.hash)?;
         let header = place.chain.header();
-        let seen = if header.part(0) == header.occupied() {
-            self.look_in(&place, header, 0, key, out)?
-        } else {
-            self.look_in_all(&place, header, key, out)?
-        };
+        let mut seen = self.look_in(&place, header, 0, key, out)?;
+        if seen == Seen::Absent && header.has_overflow() {
+            seen = self.look_in_overflow(&place, header, key, out)?;
+        }
         if !mutant::on("dict.no_acquire_fence") {
             // Pairs with the fences (Release) of those who fill slots and blocks anew.
             fence::fence(Acquire);
@@ -59,14 +58,14 @@ impl<M: Memory> Dict<M> {
     }
 
     #[inline(never)]
-    fn look_in_all(
+    fn look_in_overflow(
         &self,
         place: &Place<'_, M>,
         header: BucketHeader,
         key: &Key<'_>,
         out: &mut Bytes,
     ) -> Option<Seen> {
-        for part in 0..PARTS {
+        for part in 1..PARTS {
             let seen = self.look_in(place, header, part, key, out)?;
             if seen != Seen::Absent {
                 return Some(seen);

@@ -178,7 +178,7 @@ impl Raw {
     ///
     /// # Errors
     /// `Deadlock` from within a closure that changes another entry of the dictionary.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock(&self, hash: u64) -> Result<Locked<'_>> {
         self.check()?;
         if UPDATES.get() != 0 && self.is_updating() {
@@ -236,7 +236,10 @@ impl Raw {
     /// Those of the arena, and then nothing has changed.
     pub(crate) fn insert(&self, key: &Key<'_>, value: Value<'_>) -> Result<bool> {
         self.check()?;
-        let mut put = self.prepare(key, value)?;
+        let mut put = match value {
+            Value::Word(word) => Put::Inline(word),
+            Value::Archive(..) => self.prepare(key, value)?,
+        };
         loop {
             let locked = self.lock(key.hash)?;
             match locked.put(key, put) {
@@ -348,6 +351,7 @@ impl Locked<'_> {
     }
 
     /// Puts a value under a key, or gives it back if there is no room: [`grow`](Self::grow).
+    #[inline(always)]
     pub(crate) fn put<'b>(&self, key: &Key<'_>, put: Put<Block<'b>>) -> Result<bool, Put<Block<'b>>> {
         match self.slot(key) {
             Some(slot) => {
