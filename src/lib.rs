@@ -195,7 +195,7 @@ pub use rkyv;
 pub use process::testing;
 #[cfg(not(loom))]
 pub use shared::{
-    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictBuilder, DictIter, DictStats,
-    LocalManager, Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedList,
-    SharedListBuilder, SharedListIter, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
+    ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, AsKey, DictIter, DictStats, ListIter,
+    LocalManager, Namespace, SharedArray, SharedArrayBuilder, SharedData, SharedDict, SharedDictBuilder,
+    SharedList, SharedListBuilder, SharedStruct, SharedValue, StructReadGuard, StructWriteGuard,
 };

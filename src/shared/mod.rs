@@ -21,8 +21,8 @@ pub use array::{
     ArrayEditGuard, ArrayIter, ArrayReadGuard, ArrayWriteGuard, SharedArray, SharedArrayBuilder,
 };
 pub use data::SharedData;
-pub use dict::{AsKey, DictBuilder, DictIter, DictStats, SharedDict};
-pub use list::{SharedList, SharedListBuilder, SharedListIter};
+pub use dict::{AsKey, DictIter, DictStats, SharedDict, SharedDictBuilder};
+pub use list::{ListIter, SharedList, SharedListBuilder};
 pub use local_manager::LocalManager;
 pub use namespace::Namespace;
 pub use read_guard::StructReadGuard;

@@ -24,14 +24,14 @@ use crate::shared::data::SharedData;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before build is called"]
-pub struct DictBuilder<K, V> {
+pub struct SharedDictBuilder<K, V> {
     arena: Arena,
     capacity: usize,
     stripes: u32,
     types: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: SharedData, V: SharedData> DictBuilder<K, V> {
+impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
     pub(super) fn new() -> Self {
         Self { arena: Arena::default(), capacity: 0, stripes: 64, types: PhantomData }
     }

@@ -16,7 +16,7 @@ mod travel;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use builder::DictBuilder;
+pub use builder::SharedDictBuilder;
 pub use iter::DictIter;
 pub use key::AsKey;
 pub use stats::DictStats;
@@ -93,8 +93,8 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     }
 
     /// Sets arena, expected size and stripes.
-    pub fn builder() -> DictBuilder<K, V> {
-        DictBuilder::new()
+    pub fn builder() -> SharedDictBuilder<K, V> {
+        SharedDictBuilder::new()
     }
 
     fn over(raw: Raw) -> Self {

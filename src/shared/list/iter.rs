@@ -9,7 +9,7 @@ use crate::shared::SharedData;
 
 /// The elements of a [`SharedList`], one after the other; see [`SharedList::iter`].
 #[must_use = "iterators do nothing before they are asked"]
-pub struct SharedListIter<'a, T> {
+pub struct ListIter<'a, T> {
     list: &'a SharedList<T>,
     words: Result<vec::IntoIter<u64>, Option<crate::error::Error>>,
 }
@@ -37,9 +37,9 @@ impl<T: SharedData> SharedList<T> {
     /// assert_eq!(all, "ab");
     /// # Ok::<(), processing::Error>(())
     /// ```
-    pub fn iter(&self) -> SharedListIter<'_, T> {
+    pub fn iter(&self) -> ListIter<'_, T> {
         let words = self.words().map(Vec::into_iter).map_err(Some);
-        SharedListIter { list: self, words }
+        ListIter { list: self, words }
     }
 
     /// The words of all elements, as they were at one moment.
@@ -65,7 +65,7 @@ impl<T: SharedData> SharedList<T> {
     }
 }
 
-impl<T: SharedData> Iterator for SharedListIter<'_, T> {
+impl<T: SharedData> Iterator for ListIter<'_, T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
@@ -83,20 +83,20 @@ impl<T: SharedData> Iterator for SharedListIter<'_, T> {
     }
 }
 
-impl<T: SharedData> std::iter::FusedIterator for SharedListIter<'_, T> {}
+impl<T: SharedData> std::iter::FusedIterator for ListIter<'_, T> {}
 
 impl<'a, T: SharedData> IntoIterator for &'a SharedList<T> {
     type Item = Result<T>;
-    type IntoIter = SharedListIter<'a, T>;
+    type IntoIter = ListIter<'a, T>;
 
-    fn into_iter(self) -> SharedListIter<'a, T> {
+    fn into_iter(self) -> ListIter<'a, T> {
         self.iter()
     }
 }
 
-impl<T> fmt::Debug for SharedListIter<'_, T> {
+impl<T> fmt::Debug for ListIter<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = self.words.as_ref().map_or(0, |words| words.len());
-        f.debug_struct("SharedListIter").field("left", &left).finish_non_exhaustive()
+        f.debug_struct("ListIter").field("left", &left).finish_non_exhaustive()
     }
 }

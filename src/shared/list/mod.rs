@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 pub use builder::SharedListBuilder;
-pub use iter::SharedListIter;
+pub use iter::ListIter;
 
 use crate::arena::{Arena as Store, Body, ObjectRef};
 use crate::channel::domain::Domain;
