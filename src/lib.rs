@@ -1,8 +1,8 @@
 //! Processes with the API of threads, over one shared-memory region that survives the death of any participant.
 //!
-//! A program runs its parts as processes and lets them talk through [`Queue`]s and [`pipe`]s, and wait for each other at
-//! [`Lock`]s, [`Semaphore`]s, [`Condition`]s and [`Event`]s, and read and change [`SharedValue`]s and [`SharedStruct`]s, that live in shared memory: as fast as a cache line travels
-//! between cores, and **a process may be killed at any instruction and nothing is lost, torn, leaked or stuck**.
+//! A program runs its parts as processes and lets them talk through [`Queue`]s and [`pipe`]s, wait for each other at
+//! [`Lock`]s, [`Semaphore`]s, [`Condition`]s and [`Event`]s, and share data: a [`SharedValue`], a [`SharedStruct`], a [`SharedArray`], a [`SharedList`], a
+//! [`SharedDict`], a [`Namespace`]. All of it lives in shared memory: as fast as a cache line travels between cores, and **a process may be killed at any instruction and nothing is lost, torn, leaked or stuck**.
 //!
 //! ```
 //! use processing::{Process, Queue};
@@ -29,7 +29,8 @@
 //! - A [`Lock`] (unless another [`LockBackend`] was chosen) whose owner died goes to the next, who is told whose it was;
 //!   the permits of the dead are free again; a [`notify`](Condition::notify) or [`set`](Event::set) whose caller died in
 //!   the middle leaves nobody asleep whose wait it had ended.
-//! - A [`SharedValue`] or [`SharedStruct`] is whole at any instruction: whoever dies in a change has made it or has not, and readers wait for nobody.
+//! - Shared data is whole at any instruction: whoever dies in a change has made it or has not, and there is nothing to repair. Readers wait for nobody (of an
+//!   array, those of single elements). The memory goes with the last handle of all processes, also when they were killed.
 //! - Nothing that belonged to a dead process blocks others: its claims, its messages' memory and its references come
 //!   back. Only the kernel declares death: a process that is slow or stopped keeps what it has.
 //! - Nothing has a name unless it is asked for, so nothing stays behind: the memory goes with its last process. A

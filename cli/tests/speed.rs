@@ -156,7 +156,7 @@ mod ours {
     use super::*;
 
     /// A row and the peer that its goal names, where it is a row of this program.
-    const GOALS: [(&str, &str); 9] = [
+    const GOALS: [(&str, &str); 14] = [
         ("connection.rtt.busy.8b", "raw.two_line"),
         ("connection.rtt.busy.56b", "raw.two_line"),
         ("connection.rtt.asleep.8b", "raw.futex"),
@@ -166,6 +166,11 @@ mod ours {
         ("queue.stream.4k.1x1", "raw.line_copy"),
         ("queue.stream.1m.1x1", "raw.line_copy"),
         ("process.fork_server.start_join", "raw.fork"),
+        ("array.get", "std.vec"),
+        ("list.push", "mutex_vec"),
+        ("list.get", "mutex_vec"),
+        ("dict.get.u64", "mutex_hashmap"),
+        ("dict.set.u64", "mutex_hashmap"),
     ];
 
     #[test]
@@ -194,6 +199,21 @@ mod ours {
         for line in lines(&outcome) {
             ordered(&line, TAIL).unwrap();
             assert!(line["every_ns"].as_f64().is_some_and(|every| every > 0.0), "{}", outcome.stdout);
+        }
+    }
+
+    #[test]
+    fn who_reads_beside_a_writer_says_how_fast_it_is() {
+        if !has_two_cores() {
+            return;
+        }
+        let outcome = speed("dict.get.16b_64b,dict.set.u64");
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert_eq!(names(&outcome), ["dict.get.16b_64b", "dict.set.u64"]);
+        for line in lines(&outcome) {
+            for key in ["writer_per_s", "peer_writer_per_s"] {
+                assert!(line[key].as_f64().is_some_and(|rate| rate > 0.0), "{key}: {}", outcome.stdout);
+            }
         }
     }
 

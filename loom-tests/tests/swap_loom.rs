@@ -149,3 +149,26 @@ fn a_reader_beside_two_changes() {
 fn two_reads_beside_a_change() {
     replaced(1, 2);
 }
+
+/// It reads one value, and later announces the next in the same word: the first may be freed then, after it was read.
+#[test]
+fn what_was_read_before_is_freed_afterwards() {
+    loom::model(|| {
+        let shared = Arc::new(Shared::default());
+        shared.set(1);
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.read();
+                thread::yield_now();
+                announce(&shared.chain, &shared.slot).expect("there is a value")
+            })
+        };
+        shared.set(2);
+        Swap::new(&*shared).reclaim();
+        let reference = reader.join().unwrap();
+        // SAFETY: loom checks.
+        let content = shared.block(reference).content.with(|content| unsafe { *content });
+        assert_eq!(content, reference * 100, "it is announced");
+    });
+}

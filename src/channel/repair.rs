@@ -90,6 +90,7 @@ impl Rings for Rooms {
     fn repair_alone(&self, arena: &Arena, object: &ObjectView, who: ParticipantId) {
         match object.kind() {
             kind::SEMAPHORE => repair_semaphore(arena, object, who),
+            kind::ARRAY => super::array_repair::finish(arena, object),
             // It may have been about to take its name away.
             kind::MQ_QUEUE => mqueue::remove_leftover(),
             _ => {}

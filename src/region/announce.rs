@@ -2,7 +2,7 @@
 //!
 //! # Orders
 //!
-//! Who announces stores the word, runs [`light`](crate::sync::fence::light), and looks again at what made it announce. Who wants to free or change what
+//! Who announces stores the word (Release: the reads of what the word named before are over), runs [`light`](crate::sync::fence::light), and looks again at what made it announce. Who wants to free or change what
 //! may be announced first changes what is looked at, then runs [`order_announcements`](Region::order_announcements), and only then looks
 //! here: at least one of the two sees the other. Taking an announcement back is a Release store, and the look is Acquire: the reads of a thread are
 //! over when others no longer see its word.

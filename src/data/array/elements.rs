@@ -23,10 +23,23 @@ use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use crate::sync::kill;
 
-/// The body of an array of this process, with its elements.
-pub struct Array<T> {
+/// Where elements lie, for as long as something keeps their object.
+pub(super) struct Elements<T> {
     at: NonNull<T>,
     len: usize,
+}
+
+impl<T> Clone for Elements<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Elements<T> {}
+
+/// The body of an array of this process, with its elements.
+pub struct Array<T> {
+    elements: Elements<T>,
     presence: Presence,
     /// What announcements name.
     name: u64,
@@ -62,13 +75,13 @@ impl<T> Array<T> {
     /// How many elements it has.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.len
+        self.elements.len
     }
 
     /// It has none.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Is this still the process that opened it.
@@ -121,7 +134,9 @@ impl<T: Copy> Array<T> {
         let at = body.object().body().wrapping_add(size_of::<ArrayBody>()).cast::<T>();
         let fits = count.checked_mul(size_of::<T>() as u64).is_some_and(|need| need <= room);
         match (NonNull::new(at), usize::try_from(count)) {
-            (Some(at), Ok(len)) if fits && at.is_aligned() => Ok(Self { at, len, presence, name, body }),
+            (Some(at), Ok(len)) if fits && at.is_aligned() => {
+                Ok(Self { elements: Elements { at, len }, presence, name, body })
+            }
             _ => Err(Error::new(
                 ErrorKind::InvalidRegion,
                 format!("array {}", body.object().id().index),
@@ -134,12 +149,12 @@ impl<T: Copy> Array<T> {
     #[inline(always)]
     pub fn load(&self, index: usize) -> Option<T> {
         const { Self::LONE };
-        if index >= self.len {
+        if index >= self.len() {
             return None;
         }
         // SAFETY: in bounds; see the module. The arms that do not fit the type are never taken.
         unsafe {
-            let at = self.at.as_ptr().add(index);
+            let at = self.elements.at.as_ptr().add(index);
             Some(match size_of::<T>() {
                 1 => transmute_copy(&(*at.cast::<AtomicU8>()).load(Relaxed)),
                 2 => transmute_copy(&(*at.cast::<AtomicU16>()).load(Relaxed)),
@@ -153,9 +168,36 @@ impl<T: Copy> Array<T> {
     #[inline(always)]
     pub fn store(&self, index: usize, value: T) {
         const { Self::LONE };
-        if index < self.len {
-            self.put(index, &value);
+        if index < self.len() {
+            self.elements.put(index, &value);
         }
+    }
+
+    /// Where they lie.
+    pub(super) fn elements(&self) -> Elements<T> {
+        self.elements
+    }
+
+    /// All of them, frozen.
+    ///
+    /// # Safety
+    ///
+    /// As long as the slice is used, the gate lets nobody in who stores, and the caller stores nothing.
+    #[inline(always)]
+    pub(super) unsafe fn frozen(&self) -> &[T] {
+        // SAFETY: in bounds; the caller says that they do not change.
+        unsafe { core::slice::from_raw_parts(self.elements.at.as_ptr(), self.len()) }
+    }
+}
+
+impl<T: Copy> Elements<T> {
+    /// Those of an array, as elements of another type, of which as many as fit take the place of one.
+    ///
+    /// # Safety
+    ///
+    /// `at` is that of `len` such elements, which stay there as long as this is used.
+    pub(super) unsafe fn at(at: NonNull<T>, len: usize) -> Self {
+        Self { at, len }
     }
 
     /// One element of a size that is stored at once.
@@ -188,17 +230,6 @@ impl<T: Copy> Array<T> {
             // SAFETY: in bounds; nobody else is inside, so that nobody looks at them; `from` is memory of its own.
             unsafe { self.at.as_ptr().add(at).copy_from_nonoverlapping(from.as_ptr(), count) };
         }
-    }
-
-    /// All of them, frozen.
-    ///
-    /// # Safety
-    ///
-    /// As long as the slice is used, the gate lets nobody in who stores, and the caller stores nothing.
-    #[inline(always)]
-    pub(super) unsafe fn frozen(&self) -> &[T] {
-        // SAFETY: in bounds; the caller says that they do not change.
-        unsafe { core::slice::from_raw_parts(self.at.as_ptr(), self.len) }
     }
 }
 

@@ -2,19 +2,21 @@
 //!
 //! # Safety
 //!
-//! Who calls [`Array::exclude`] and [`Array::settle`] has the array's lock, and keeps it as long as the [`Exclusive`] lives. The mode is EXCL
+//! Who calls [`Array::exclude`], [`Array::settle`] and [`settle_for_the_dead`] has the array's lock, and keeps it as long as the [`Exclusive`] lives. The mode is EXCL
 //! meanwhile, and all announcements were waited for: nobody else is inside. (Single elements may be loaded by others at any time, and
 //! are stored whole, see [`super::elements`].)
 #![allow(unsafe_code)]
 
 use core::cell::Cell;
+use core::ptr::NonNull;
 
 use super::draft::Draft;
-use super::elements::Array;
+use super::elements::{Array, Elements};
 use super::gate::{self, Lines, Owner, Refusal};
 use super::redo::{self, Record};
-use crate::arena::{Block, BlockView};
-use crate::layout::array::Mode;
+use crate::arena::{Arena, Block, BlockView, ObjectView};
+use crate::layout::array::{ArrayBody, Mode};
+use crate::layout::object::ObjectId;
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Nobody else is inside until it is dropped.
@@ -65,7 +67,7 @@ impl<T: Copy> Exclusive<'_, T> {
 
     /// Changes elements in place, one after the other: as many as there are from `at` on.
     pub fn overwrite(&mut self, at: usize, from: &[T]) {
-        self.array.overwrite(at, from);
+        self.array.elements().overwrite(at, from);
     }
 
     /// Makes the draft's elements the array's, in one step.
@@ -75,10 +77,9 @@ impl<T: Copy> Exclusive<'_, T> {
         let bytes = size_of::<T>() as u64;
         let reference = block.reference();
         let record = Words {
-            array: self.array,
             range: (range.start as u64 * bytes, range.len() as u64 * bytes),
             block: Cell::new(Some(block)),
-            dying: Cell::new(None),
+            ..Words::of(self.array)
         };
         redo::commit(&record, reference);
     }
@@ -99,9 +100,37 @@ impl<T: Copy> Drop for Exclusive<'_, T> {
     }
 }
 
+/// For who repairs after a death, and has the lock: [`Array::settle`] of an array that this process need not have open. `object` lives, and
+/// `body` is its body.
+#[cold]
+pub fn settle_for_the_dead(arena: &Arena, object: &ObjectView, body: &ArrayBody) {
+    let room = object.body_len() - size_of::<ArrayBody>() as u64;
+    // Single loads of others find whole values; those of other sizes have none.
+    match room.checked_div(body.count.load(Relaxed)) {
+        Some(2) => settle_as::<u16>(arena, object, body),
+        Some(4) => settle_as::<u32>(arena, object, body),
+        Some(size) if size.is_multiple_of(8) => settle_as::<u64>(arena, object, body),
+        _ => settle_as::<u8>(arena, object, body),
+    }
+}
+
+fn settle_as<T: Copy>(arena: &Arena, object: &ObjectView, body: &ArrayBody) {
+    let start = size_of::<ArrayBody>();
+    let len = (object.body_len() as usize - start) / size_of::<T>();
+    let at = object.body(arena.region()).wrapping_add(start).cast::<T>();
+    if let Some(at) = NonNull::new(at).filter(|at| at.is_aligned()) {
+        // SAFETY: behind the body, in the object, which lives.
+        let elements = unsafe { Elements::at(at, len) };
+        redo::settle(&Words::over(arena, object.id(), body, elements));
+    }
+}
+
 /// The redo record over the words of a body.
 struct Words<'a, T: Copy> {
-    array: &'a Array<T>,
+    arena: &'a Arena,
+    id: ObjectId,
+    body: &'a ArrayBody,
+    elements: Elements<T>,
     /// First byte, and bytes, of what is to be named.
     range: (u64, u64),
     /// To be committed.
@@ -111,21 +140,25 @@ struct Words<'a, T: Copy> {
 
 impl<'a, T: Copy> Words<'a, T> {
     fn of(array: &'a Array<T>) -> Self {
-        Self { array, range: (0, 0), block: Cell::new(None), dying: Cell::new(None) }
+        Self::over(array.arena(), array.object().id(), array.body(), array.elements())
+    }
+
+    fn over(arena: &'a Arena, id: ObjectId, body: &'a ArrayBody, elements: Elements<T>) -> Self {
+        Self { arena, id, body, elements, range: (0, 0), block: Cell::new(None), dying: Cell::new(None) }
     }
 
     fn value(&self, block: u64) -> Option<BlockView<'a>> {
-        self.array.arena().value(block, self.array.object().id())
+        self.arena.value(block, self.id)
     }
 }
 
 impl<T: Copy> Record for Words<'_, T> {
     fn named(&self) -> u64 {
-        self.array.body().block.load(Acquire)
+        self.body.block.load(Acquire)
     }
 
     fn name(&self, block: u64) {
-        let body = self.array.body();
+        let body = self.body;
         body.at.store(self.range.0, Relaxed);
         body.len.store(self.range.1, Relaxed);
         // Release: who finds the name finds the range.
@@ -133,12 +166,12 @@ impl<T: Copy> Record for Words<'_, T> {
     }
 
     fn unname(&self) {
-        self.array.body().block.store(0, Release);
+        self.body.block.store(0, Release);
     }
 
     fn commit(&self, _block: u64) {
         if let Some(block) = self.block.take() {
-            block.make_value(self.array.object().id());
+            block.make_value(self.id);
         }
     }
 
@@ -148,14 +181,14 @@ impl<T: Copy> Record for Words<'_, T> {
 
     fn copy(&self, block: u64) {
         let Some(view) = self.value(block) else { return };
-        let body = self.array.body();
+        let body = self.body;
         let bytes = size_of::<T>() as u64;
         let count = (body.len.load(Relaxed).min(view.len()) / bytes) as usize;
         let at = (body.at.load(Relaxed) / bytes) as usize;
         // SAFETY: the block's bytes are elements, as many as it is long at most; it is aligned to 64, and nobody changes it: it belongs to
         // the owner of the lock.
         let from = unsafe { core::slice::from_raw_parts(view.ptr().cast::<T>(), count) };
-        self.array.overwrite(at, from);
+        self.elements.overwrite(at, from);
     }
 
     fn condemn(&self, block: u64) {

@@ -25,6 +25,6 @@ pub use draft::{Draft, Room};
 #[cfg(not(loom))]
 pub use elements::Array;
 #[cfg(not(loom))]
-pub use exclusive::Exclusive;
+pub use exclusive::{Exclusive, settle_for_the_dead};
 #[cfg(not(loom))]
 pub use reading::Reading;

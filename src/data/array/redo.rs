@@ -15,7 +15,8 @@
 //! - between 2 and 4: the block is VALUE; the heir copies it, all of it, again, and goes on with 4.
 //! - after 4: everything is copied; the block goes with its owner; the heir takes the name away.
 //!
-//! Until the next one takes the lock, what was committed may be half copied: who loads single elements may see that. The mode lets nobody else in.
+//! Until then what was committed may be half copied: who loads single elements may see that, and never takes the lock. So the reaper of the dead takes it
+//! for them, if nobody else has. The mode lets nobody else in.
 //!
 //! The name carries the block's generation: whatever else the block has become, it is not taken for this.
 

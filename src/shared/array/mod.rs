@@ -57,7 +57,7 @@ use crate::ring::plain::plain_len;
 ///
 /// - Any order between single elements: who loads two of them may see the second one's new value and the first one's old one. A single
 ///   [`get`](Self::get) beside a guard that is being committed may see some elements new and others old; where the writer was killed in the
-///   middle of that, until the next call that is not a `get`, which finishes it. Guards have an order.
+///   middle of that, until somebody notices its death, or makes a call that is not a `get`: either finishes it. Guards have an order.
 /// - Progress past a *stopped* process that is in the middle of a `set`, or has a guard: others wait where they cannot be beside it.
 ///   Use the forms with a timeout.
 ///

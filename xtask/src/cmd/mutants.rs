@@ -3,7 +3,7 @@
 //! `loom-tests/mutants.txt` names them, one a line: `mutant test_program [filter]`. Names joined by commas are one
 //! mutant. It is caught when one of the
 //! program's tests (those whose name contains the filter) fails; a test that hangs proves nothing. Programs named `*_loom` and
-//! `*_states` are those of `loom-tests`, `kill_sweep` is a scenario of [`kill_sweep`], others are tests of the library with a main of
+//! `*_states` are those of `loom-tests`, `kill_sweep` is a scenario of [`kill_sweep`], `linear` an object of [`linear`], others are tests of the library with a main of
 //! their own.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::kill_sweep;
+use super::{kill_sweep, linear};
 use crate::cargo::{Program, cargo, programs};
 use crate::cases::{self, Case, Outcome};
 use crate::loom_tests::{self, Bounds};
@@ -51,8 +51,12 @@ pub fn run(options: &Options) -> Result<()> {
     mutants.retain(|mutant| mutant.name.contains(&options.filter));
     ensure!(!mutants.is_empty(), "no mutant's name contains `{}` in {LIST}", options.filter);
     let (swept, mutants): (Vec<_>, Vec<_>) = mutants.into_iter().partition(kill_sweep::is_sweep);
+    let (in_histories, mutants): (Vec<_>, Vec<_>) = mutants.into_iter().partition(linear::is_linear);
     if !mutants.is_empty() {
         check(mutants, options.seconds, !options.no_baseline)?;
+    }
+    if !in_histories.is_empty() {
+        linear::hunt_all(&in_histories)?;
     }
     if swept.is_empty() { Ok(()) } else { kill_sweep::hunt_all(&swept) }
 }
@@ -143,7 +147,7 @@ fn is_states(mutant: &Mutant) -> bool {
 
 /// A test program of the library itself, which has its own main and is one case.
 fn is_library(mutant: &Mutant) -> bool {
-    !is_loom(mutant) && !is_states(mutant) && !kill_sweep::is_sweep(mutant)
+    !is_loom(mutant) && !is_states(mutant) && !kill_sweep::is_sweep(mutant) && !linear::is_linear(mutant)
 }
 
 fn build_library() -> Result<Vec<Program>> {

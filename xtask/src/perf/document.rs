@@ -93,6 +93,12 @@ fn introduction(rows: &[Kept]) -> String {
              when a message was due, by a schedule that waits for nobody, until it was taken; its time is the mean of that.\n",
         );
     }
+    if rows.iter().any(|kept| kept.row.more.contains_key("writer_per_s")) {
+        text.push_str(
+            "Where it says `beside`, one other writes meanwhile, ours and the peer's by the same schedule: a write is due every microsecond. \
+             The rate is what it reached.\n",
+        );
+    }
     if rows.iter().any(|kept| !kept.fresh) {
         text.push_str("† measured by an earlier run on the same machine.\n");
     }
@@ -273,6 +279,7 @@ mod tests {
             ..Goal::default()
         };
         let text = text(&rows, &[figure, Goal { at_most: 0.002, ..goal(0.0) }], &[]);
+        assert!(text.contains("a write is due every microsecond. The rate is"), "{text}");
         assert!(text.contains("320]; beside 985 thousand writes a second |"), "{text}");
         assert!(text.contains("300]; beside 0.01 thousand writes a second |"), "{text}");
         assert!(text.contains("2.00]; 31.8 bytes each |") && text.contains("| 40.00: met |"), "{text}");

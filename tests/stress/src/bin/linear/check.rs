@@ -5,6 +5,7 @@
 //! killed may have taken place at any time since it began, or not at all.
 
 use crate::model::{Call, Model};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
@@ -56,6 +57,18 @@ struct Event {
     after: usize,
 }
 
+/// Between two calls.
+struct Step<P> {
+    /// Calls that may be the next one and are not tried yet; the last one first.
+    left: Vec<usize>,
+    /// The one that is the next one now.
+    placed: Option<usize>,
+    /// The one that ends first.
+    due: Option<usize>,
+    /// What it is like here.
+    state: P,
+}
+
 struct Search<'a, M: Model> {
     calls: &'a [Call],
     /// The first one is no event: what comes after it is the first.
@@ -66,8 +79,7 @@ struct Search<'a, M: Model> {
     /// Bits of the calls that are placed.
     placed: Vec<u64>,
     state: M::Part,
-    /// Calls that are placed, with the state before each.
-    path: Vec<(usize, M::Part)>,
+    path: Vec<Step<M::Part>>,
     /// How many calls that have ended are not placed.
     open: usize,
     seen: HashSet<(Vec<u64>, M::Part)>,
@@ -107,27 +119,41 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     fn is_possible(&mut self) -> bool {
-        let mut at = self.events[0].after;
+        self.path = vec![self.step()];
         while self.open > 0 && self.seen.len() <= MOST {
-            let Event { call, is_end, after, .. } = self.events[at];
-            if !is_end {
-                at = if self.place(call) { self.events[0].after } else { after };
-                continue;
+            let Some(mut step) = self.path.pop() else { return false };
+            if let Some(call) = step.placed.take() {
+                self.unplace(call);
+                self.state = step.state.clone();
             }
-            // It has ended, so it took place before this; but nothing that began before this can be next.
-            if self.stuck.is_none() || self.path.len() > self.farthest {
-                (self.stuck, self.farthest) = (Some(call), self.path.len());
-            }
-            match self.path.pop() {
-                Some((call, state)) => {
-                    self.state = state;
-                    self.unplace(call);
-                    at = self.events[self.begin[call]].after;
+            let Some(call) = step.left.pop() else {
+                if self.stuck.is_none() || self.path.len() > self.farthest {
+                    (self.stuck, self.farthest) = (step.due, self.path.len());
                 }
-                None => return false,
+                continue;
+            };
+            let placed = self.place(call);
+            step.placed = placed.then_some(call);
+            self.path.push(step);
+            if placed {
+                let next = self.step();
+                self.path.push(next);
             }
         }
         true
+    }
+
+    /// Which calls may be the next one: all that began before any other has ended. The one that ends first is tried first, and
+    /// one that never did last: so others are placed before their time only if nothing else fits.
+    fn step(&self) -> Step<M::Part> {
+        let mut left = Vec::new();
+        let mut at = self.events[0].after;
+        while at != NONE && !self.events[at].is_end {
+            left.push(self.events[at].call);
+            at = self.events[at].after;
+        }
+        left.sort_by_key(|call| Reverse(self.calls[*call].end.map_or(u64::MAX, |(_, end)| end)));
+        Step { due: left.last().copied(), left, placed: None, state: self.state.clone() }
     }
 
     /// Lets the call be the next one, if its answer is right and what comes of it is new.
@@ -142,7 +168,7 @@ impl<'a, M: Model> Search<'a, M> {
             self.flip(call);
             return false;
         }
-        self.path.push((call, std::mem::replace(&mut self.state, state)));
+        self.state = state;
         for at in [self.begin[call], self.end[call]].into_iter().filter(|at| *at != NONE) {
             self.unlink(at);
         }

@@ -15,6 +15,8 @@ mod rounds;
 mod shared;
 mod worker;
 
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -81,6 +83,9 @@ const OBJECTS: &[(&str, Try)] = &[
     }),
 ];
 
+/// Who is this late will not come any more: twice as long as the processes may take for a round.
+const HANGS: Duration = Duration::from_secs(60);
+
 fn main() -> Result<()> {
     let options = Options::parse();
     let chosen: Vec<_> = OBJECTS.iter().filter(|(name, _)| name.starts_with(&options.object)).collect();
@@ -93,12 +98,26 @@ fn main() -> Result<()> {
     println!("seed {seed}");
     let share = Duration::from_secs_f64(options.seconds / chosen.len() as f64);
     for (name, try_it) in chosen {
+        let over = watch(name, seed, share);
         let outcome = try_it(&options, seed, Instant::now() + share);
+        drop(over);
         println!("{name}: {}", outcome.with_context(|| format!("{name}; seed {seed}"))?);
         let fsck = Arena::default().fsck()?;
         ensure!(fsck.is_clean(), "{name}: the arena is not clean: {fsck}; seed {seed}");
     }
     Ok(())
+}
+
+/// Ends the program if this object takes much longer than it has time: also the instrument asks, and may never be answered.
+fn watch(name: &'static str, seed: u64, share: Duration) -> Sender<()> {
+    let (over, is_over) = channel();
+    thread::spawn(move || {
+        if is_over.recv_timeout(share + HANGS) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{name} hangs; seed {seed}");
+            std::process::exit(1);
+        }
+    });
+    over
 }
 
 fn go_on<M: Model>(name: &str, object: &dyn Object, seed: u64, until: Instant) -> Result<String> {

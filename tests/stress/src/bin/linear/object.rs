@@ -61,6 +61,13 @@ impl Value for [u64; WORDS] {
     }
 }
 
+/// What a guard shows, which must stay as it is while others go on.
+pub fn steady(mut look: impl FnMut() -> Answer) -> Answer {
+    let first = look();
+    (0..300).for_each(|_| std::hint::spin_loop());
+    if look() == first { first } else { Answer::Torn }
+}
+
 /// Of what was found, if anything was.
 pub fn answer_of<V: Value>(found: Option<V>) -> Answer {
     found.map_or(Answer::Nothing, |value| value.answer())
