@@ -68,7 +68,7 @@ const NOUN: &str = "list";
 ///
 /// # Cost
 ///
-/// `get` and `set` of such a number take a few nanoseconds, `push` and `pop` about 20, most of it for the lock. Memory: at most twice what the elements
+/// `get` of such a number takes a few nanoseconds; `set`, `push` and `pop` 20 to 40, most of it for the lock. Memory: at most twice what the elements
 /// need; it goes back to the arena when the list gets shorter, but for one segment.
 ///
 /// ```
