@@ -313,6 +313,17 @@ fn a_handle_of_another_arena_or_with_one_owner_is_refused() {
     clean(&there);
 }
 
+#[test]
+fn the_end_of_a_connection_has_one_owner() {
+    let (a, b) = processing::pipe().expect("pipe");
+    let ends = SharedList::new().expect("list");
+    let error = ends.push(&a).expect_err("any number of readers");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(ends.is_empty());
+    a.send(&1u8).expect("still here");
+    assert_eq!(b.recv::<u8>().expect("recv"), 1);
+}
+
 fn add(list: SharedList<u64>, texts: SharedList<String>, who: u64) {
     for i in 0..500 {
         list.push(&(who * 1000 + i)).expect("push");

@@ -101,14 +101,14 @@ impl<T: SharedData> SharedList<T> {
             let _held = self.lock()?;
             return self.look(|list| match list.set_value(index as u64, word) {
                 Some(()) => Ok(()),
-                None => Err(self.out_of_range(index, list.len())),
+                None => Err(self.missing(list, index)),
             });
         }
         let (word, block) = self.element(value)?;
         let _held = self.lock()?;
         self.with(|list, _| match list.word(index as u64) {
             Some(_) => list.set(index as u64, word, block).map_err(|error| self.named(error)),
-            None => Err(self.out_of_range(index, list.len())),
+            None => Err(self.missing(list, index)),
         })
     }
 

@@ -108,7 +108,7 @@ impl<T: SharedData> SharedList<T> {
     ) -> Result<T> {
         match list.word(index as u64) {
             Some(word) => self.value_of(stored, word),
-            None => Err(self.out_of_range(index, list.len())),
+            None => Err(self.missing(list, index)),
         }
     }
 
