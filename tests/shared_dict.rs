@@ -155,7 +155,7 @@ fn a_closure_under_the_lock() {
 }
 
 #[test]
-fn another_type_is_refused() {
+fn handles_travel() {
     let arena = arena(64 << 20);
     let queue = Queue::<SharedDict<u64, u64>>::builder().arena(&arena).build().unwrap();
     let d = dict::<u64, u64>(&arena);
@@ -163,11 +163,28 @@ fn another_type_is_refused() {
     let other = queue.get().unwrap();
     d.insert(&1, &2).unwrap();
     assert_eq!(other.get(&1).unwrap(), Some(2));
-    fn takes_another(_: SharedDict<u64, String>) {}
-    let process = Process::new(takes_another, (dict::<u64, String>(&arena),)).start().unwrap();
+    fn doubles(d: SharedDict<u64, u64>) -> processing::Result<()> {
+        d.update(&1, |v| v * 2).map(drop)
+    }
+    let process = Process::new(doubles, (other,)).start().unwrap();
     assert!(process.join().unwrap().success());
-    let error = SharedDict::<u64, u64>::builder().arena(&arena).stripes(3).build().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(d.get(&1).unwrap(), Some(4));
+    for stripes in [0, 3, 512] {
+        let error = SharedDict::<u64, u64>::builder().arena(&arena).stripes(stripes).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn keys_that_look_alike_spread() {
+    let arena = arena(64 << 20);
+    for make in [|n: u64| n << 49, |n: u64| n << 32, |n: u64| n * 4096, |n: u64| !n] {
+        let d = dict::<u64, u64>(&arena);
+        d.extend((0..20_000).map(|n| (make(n), n))).unwrap();
+        let stats = d.stats().unwrap();
+        assert!(stats.entries == 20_000 && stats.bytes < 45 * 20_000, "{stats:?}");
+        assert!((0..20_000).all(|n| d.get(&make(n)).unwrap() == Some(n)));
+    }
 }
 
 fn write_all(d: SharedDict<u64, u64>, texts: SharedDict<u64, String>, which: u64) -> processing::Result<()> {

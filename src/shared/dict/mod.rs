@@ -126,3 +126,23 @@ impl<K, V> Clone for SharedDict<K, V> {
         Self { raw: self.raw.clone(), types: PhantomData }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::domain::Arena;
+
+    #[test]
+    fn it_is_opened_as_what_it_is() {
+        let arena = Arena::builder().limit(1 << 20).build().unwrap();
+        let d = SharedDict::<u64, u64>::builder().arena(&arena).build().unwrap();
+        let error = SharedDict::<u64, String>::open(d.reference().clone()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        assert!(error.to_string().contains("SharedDict<u64, String>"), "{error}");
+        let domain = arena.domain().unwrap();
+        let other = domain.store().create_object(kind::EVENT, 0, "", 64, |_zeros| {}).unwrap();
+        let error = SharedDict::<u64, u64>::open(other).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        assert!(SharedDict::<u64, u64>::open(d.reference().clone()).is_ok());
+    }
+}
