@@ -196,8 +196,9 @@ pub struct Slot<'a> {
 impl Visitor for Slot<'_> {
     #[inline(always)]
     fn announce(&self) {
-        // Relaxed: ordered by the fence that follows.
-        self.slot.store(self.gate.name, Ordering::Relaxed);
+        // Release: pairs with the Acquire of who looks for another array and finds this word: what the thread did in that one is over. (Nothing
+        // waits for this store: the fence that follows orders it before the look at the mode.)
+        self.slot.store(self.gate.name, Ordering::Release);
     }
 
     #[inline(always)]
