@@ -330,7 +330,7 @@ impl Overflow {
     }
 }
 
-/// What is under way in a stripe: `{offset of the bucket / 64 | slot:6}`; the slot says that its value is replaced, [`Armed::HEADER`] that the header is.
+/// What is under way in a stripe: `{offset of the bucket / 64 | slot:6}`; the slot says that its value is replaced, `HEADER` that the header is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed(pub u64);
 

@@ -13,7 +13,7 @@ use crate::arena::Block;
 use crate::data::draft::Draft;
 use crate::error::Result;
 
-/// The value of a [`SharedStruct`](crate::SharedStruct), for the one who changes it.
+/// The value of a [`SharedStruct`], for the one who changes it.
 ///
 /// It is a copy of the bytes. What was changed becomes the value in one step, at [`commit`](Self::commit) or when the guard is dropped; after a
 /// panic, or [`discard`](Self::discard), nothing has changed. A guard that gave nobody a [`seal`](Self::seal) changes nothing. It keeps other writers out,

@@ -27,7 +27,7 @@
 //!
 //! An overflow bucket is claimed for a bucket by a CAS before it is linked; a claim without a link is found again by the next one who needs it for that bucket.
 //!
-//! *Who rebuilds a segment* holds the structural lock (see [`mod@grow`]):
+//! *Who rebuilds a segment* holds the structural lock (see `grow.rs`):
 //! 1. the stripes of the segment's buckets, in ascending order, each `frozen` = 1. 2. new segments, PRIVATE, filled. 3. `old`, `new`, `at`; phase BUILT.
 //! 4. they are VALUE. 5. **commit**: phase SWITCH. 6. the entries of the directory. 7. the old segment is freed. 8. phase IDLE. 9. `frozen` = 0, the stripes' locks.
 //!
@@ -45,7 +45,7 @@
 //!
 //! # Memory
 //!
-//! The body names the directory, that the segments, those the blocks with values. All are VALUE blocks of the object. [`walk`] tells of all of
+//! The body names the directory, that the segments, those the blocks with values. All are VALUE blocks of the object. `walk.rs` tells of all of
 //! them, also of what only a dead one's record names.
 //!
 //! # Orders
