@@ -118,7 +118,7 @@ fn ten_million_entries_come_and_go() {
         assert_eq!(d.get(&n).unwrap(), Some(n * 3));
     }
     assert_eq!(d.get(&COUNT).unwrap(), None);
-    assert_eq!(d.iter().map(|entry| entry.unwrap().0).fold(0, |sum, key| sum + key), COUNT * (COUNT - 1) / 2);
+    assert_eq!(d.iter().map(|entry| entry.unwrap().0).sum::<u64>(), COUNT * (COUNT - 1) / 2);
     let report = arena.fsck().unwrap();
     assert!(report.is_clean(), "{report}");
     drop(d);

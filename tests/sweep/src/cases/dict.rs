@@ -1,9 +1,9 @@
-//! Killed in changes of a dictionary: of values in place and in blocks, and where a segment must grow or be split.
+//! Killed in changes of a dictionary: of values in place and in blocks, and where a segment must grow.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use processing::{Arena, DictStats, Message, SharedData, SharedDict};
+use processing::{Arena, Message, SharedData, SharedDict};
 use processing_kill_tests::world::World;
 use processing_kill_tests::{Outcome, words};
 
@@ -12,15 +12,13 @@ use crate::round::Scenario;
 
 pub fn all() -> Vec<Box<dyn Scenario>> {
     vec![
-        // Two segments instead of one; then a larger one.
-        Box::new(change("split-8b", splits, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
+        // There is no slot in the segment: a larger one.
         Box::new(change("grow-8b", grows, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         Box::new(change("grow-text", texts_grow, put, |map, key| map.insert(key, text(51)))),
         Box::new(change("insert-text", texts, put, |map, key| map.insert(key, text(51)))),
         Box::new(change("replace-text", old_text, put, |map, key| map.insert(key, text(51)))),
         Box::new(change("remove-text", old_text, |d, key| d.remove(&key), |map, key| map.remove(&key))),
         Box::new(change("pop-text", old_text, |d, key| d.pop(&key), |map, key| map.remove(&key))),
-        Box::new(change("clear-text", texts, |d, _| d.clear(), |map, _| map.clear())),
         Box::new(change("insert-8b", few, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         Box::new(change("replace-8b", old, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         Box::new(change("remove-8b", old, |d, key| d.remove(&key), |map, key| map.remove(&key))),
@@ -75,21 +73,17 @@ fn old_text(world: &World) -> Made<String> {
 }
 
 fn grows(world: &World) -> Made<u64> {
-    until(world, |n| n * 10, |stats| stats.bytes)
-}
-
-fn splits(world: &World) -> Made<u64> {
-    until(world, |n| n * 10, |stats| stats.segments)
+    until_full(world, |n| n * 10)
 }
 
 fn texts_grow(world: &World) -> Made<String> {
-    until(world, text, |stats| stats.bytes)
+    until_full(world, text)
 }
 
-/// So full that this changes with the next key: which that is says another one, with the same hashes.
-fn until<V: SharedData>(world: &World, value: fn(u64) -> V, of: fn(DictStats) -> u64) -> Made<V> {
+/// So full that it grows with the next key: which that is says another one, with the same hashes.
+fn until_full<V: SharedData>(world: &World, value: fn(u64) -> V) -> Made<V> {
     let another = dict(world, 0, value)?;
-    let now = || another.stats().map(of).map_err(words("stats"));
+    let now = || another.stats().map(|stats| stats.bytes).map_err(words("stats"));
     let before = now()?;
     for key in 0.. {
         another.insert(&key, &value(key)).map_err(words("insert"))?;
