@@ -103,6 +103,34 @@ fn a_million_entries_cost_at_most_forty_bytes_each() {
 }
 
 #[test]
+#[ignore = "half a gigabyte: `cargo xtask stress --large` runs it"]
+fn ten_million_entries_come_and_go() {
+    const COUNT: u64 = 10_000_000;
+    let arena = arena(1 << 30);
+    let d = dict::<u64, u64>(&arena);
+    d.extend((0..COUNT).map(|n| (n, n * 3))).unwrap();
+    let stats = d.stats().unwrap();
+    let each = stats.bytes as f64 / stats.entries as f64;
+    println!("{each:.1} bytes an entry, in {} segments", stats.segments);
+    assert_eq!((stats.entries, d.len() as u64), (COUNT, COUNT));
+    assert!(each <= 40.0, "{stats:?}");
+    for n in (0..COUNT).step_by(997) {
+        assert_eq!(d.get(&n).unwrap(), Some(n * 3));
+    }
+    assert_eq!(d.get(&COUNT).unwrap(), None);
+    assert_eq!(d.iter().map(|entry| entry.unwrap().0).sum::<u64>(), COUNT * (COUNT - 1) / 2);
+    let report = arena.fsck().unwrap();
+    assert!(report.is_clean(), "{report}");
+    drop(d);
+    let report = arena.fsck().unwrap();
+    assert!(report.is_clean() && report.value == 0 && report.objects == 0, "{report}");
+    // All memory serves again: as much once more has room.
+    let again = dict::<u64, u64>(&arena);
+    again.extend((0..COUNT).map(|n| (!n, n))).unwrap();
+    assert_eq!(again.stats().unwrap().entries, COUNT);
+}
+
+#[test]
 fn handles_are_values() {
     let arena = arena(64 << 20);
     let d = dict::<String, Queue<u64>>(&arena);

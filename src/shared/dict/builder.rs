@@ -28,12 +28,13 @@ pub struct SharedDictBuilder<K, V> {
     arena: Arena,
     capacity: usize,
     stripes: u32,
+    seed: Option<u64>,
     types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
     pub(super) fn new() -> Self {
-        Self { arena: Arena::default(), capacity: 0, stripes: 64, types: PhantomData }
+        Self { arena: Arena::default(), capacity: 0, stripes: 64, seed: None, types: PhantomData }
     }
 
     /// Creates it in this arena instead of the process tree's.
@@ -54,6 +55,14 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
         self
     }
 
+    /// For the project's own tests: keys are hashed with this, and not with random secrets, so that the same calls leave the same bytes in every run.
+    #[cfg(feature = "internals")]
+    #[doc(hidden)]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Creates it.
     ///
     /// # Errors
@@ -63,6 +72,7 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
         let inline = (is_inline::<K>(), is_inline::<V>());
         let hash = fingerprint::<(K, V)>();
         let domain = self.arena.domain()?;
-        Ok(SharedDict::over(Raw::create(&domain, kind::DICT, hash, inline, self.stripes, self.capacity)?))
+        let (stripes, capacity) = (self.stripes, self.capacity);
+        Ok(SharedDict::over(Raw::create(&domain, kind::DICT, hash, inline, stripes, capacity, self.seed)?))
     }
 }

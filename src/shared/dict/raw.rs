@@ -66,7 +66,7 @@ impl Drop for Updating {
 }
 
 impl Raw {
-    /// Makes one. `stripes` is a power of two.
+    /// Makes one. `stripes` is a power of two. Its secrets are random; made from `seed` only in tests that need the same bytes in every run.
     pub(crate) fn create(
         domain: &Domain,
         kind: u32,
@@ -74,6 +74,7 @@ impl Raw {
         inline: (bool, bool),
         stripes: u32,
         capacity: usize,
+        seed: Option<u64>,
     ) -> Result<Self> {
         if !stripes.is_power_of_two() || stripes > STRIPES_MAX {
             let what = format!("{stripes} stripes: it takes a power of two, at most {STRIPES_MAX}");
@@ -86,9 +87,12 @@ impl Raw {
         let settings = Settings { inline_keys, inline_values, stripes: stripes.trailing_zeros() };
         let body = domain.region().words(object.view().body_offset(), len / 8).unwrap_or_default();
         for i in 0..4 {
-            let seed =
-                random::nonzero().map_err(|cause| Error::os("shared dictionary", "getrandom", cause))?;
-            body.store(at::SEEDS + i, seed, Relaxed);
+            let random = match seed {
+                Some(seed) => Ok(seed.rotate_left(16 * i as u32)),
+                None => random::nonzero(),
+            };
+            let word = random.map_err(|cause| Error::os("shared dictionary", "getrandom", cause))?;
+            body.store(at::SEEDS + i, word, Relaxed);
         }
         // Last: a body without is that of no dictionary.
         body.store(at::SETTINGS, settings.pack(), Release);

@@ -78,7 +78,7 @@ impl Namespace {
     /// As [`new`](Self::new).
     pub fn in_arena(arena: &Arena) -> Result<Self> {
         let domain = arena.domain()?;
-        let raw = Raw::create(&domain, kind::NAMESPACE, 0, (false, false), STRIPES, 0)?;
+        let raw = Raw::create(&domain, kind::NAMESPACE, 0, (false, false), STRIPES, 0, None)?;
         Ok(Self { raw: Arc::new(raw) })
     }
 

@@ -4,6 +4,7 @@ mod array;
 mod batch;
 mod buffered;
 mod close;
+mod dict;
 mod get;
 mod lease;
 mod list;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         put::all(),
         buffered::all(),
         structure::all(),
+        dict::all(),
         list::all(),
         array::all(),
         lease::all(),

@@ -1,0 +1,182 @@
+//! Killed in changes of a dictionary: of values in place and in blocks, and where a segment must grow.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use processing::{Arena, Message, SharedData, SharedDict};
+use processing_kill_tests::world::World;
+use processing_kill_tests::{Outcome, words};
+
+use crate::case::{Case, case};
+use crate::round::Scenario;
+
+pub fn all() -> Vec<Box<dyn Scenario>> {
+    vec![
+        // There is no slot in the segment: a larger one.
+        Box::new(change("grow-8b", grows, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
+        Box::new(change("grow-text", texts_grow, put, |map, key| map.insert(key, text(51)))),
+        Box::new(change("insert-text", texts, put, |map, key| map.insert(key, text(51)))),
+        Box::new(change("replace-text", old_text, put, |map, key| map.insert(key, text(51)))),
+        Box::new(change("remove-text", old_text, |d, key| d.remove(&key), |map, key| map.remove(&key))),
+        Box::new(change("pop-text", old_text, |d, key| d.pop(&key), |map, key| map.remove(&key))),
+        Box::new(change("insert-8b", few, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
+        Box::new(change("replace-8b", old, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
+        Box::new(change("remove-8b", old, |d, key| d.remove(&key), |map, key| map.remove(&key))),
+    ]
+}
+
+/// Any: so that a round has the hashes of the one before.
+const SEED: u64 = 0x243f_6a88_85a3_08d3;
+const FEW: u64 = 4;
+
+/// A dictionary, and the key that the victim changes.
+type Made<V> = Outcome<(SharedDict<u64, V>, u64)>;
+
+/// The survivor's side.
+struct Side<V> {
+    dict: SharedDict<u64, V>,
+    arena: Arena,
+    before: BTreeMap<u64, V>,
+    after: BTreeMap<u64, V>,
+}
+
+/// The first so many keys.
+fn dict<V: SharedData>(world: &World, count: u64, value: fn(u64) -> V) -> Outcome<SharedDict<u64, V>> {
+    let builder = SharedDict::builder().arena(&world.arena).stripes(2).seed(SEED);
+    let d = builder.build().map_err(words("dict"))?;
+    d.extend((0..count).map(|n| (n, value(n)))).map_err(words("extend"))?;
+    Ok(d)
+}
+
+fn text(n: u64) -> String {
+    format!("{n:08x}").repeat(3)
+}
+
+fn put(d: &SharedDict<u64, String>, key: u64) -> processing::Result<bool> {
+    d.insert(&key, &text(51))
+}
+
+fn few(world: &World) -> Made<u64> {
+    Ok((dict(world, FEW, |n| n * 10)?, FEW))
+}
+
+fn old(world: &World) -> Made<u64> {
+    Ok((dict(world, FEW, |n| n * 10)?, 2))
+}
+
+fn texts(world: &World) -> Made<String> {
+    Ok((dict(world, FEW, text)?, FEW))
+}
+
+fn old_text(world: &World) -> Made<String> {
+    Ok((dict(world, FEW, text)?, 2))
+}
+
+fn grows(world: &World) -> Made<u64> {
+    until_full(world, |n| n * 10)
+}
+
+fn texts_grow(world: &World) -> Made<String> {
+    until_full(world, text)
+}
+
+/// So full that it grows with the next key: which that is says another one, with the same hashes.
+fn until_full<V: SharedData>(world: &World, value: fn(u64) -> V) -> Made<V> {
+    let another = dict(world, 0, value)?;
+    let now = || another.stats().map(|stats| stats.bytes).map_err(words("stats"));
+    let before = now()?;
+    for key in 0.. {
+        another.insert(&key, &value(key)).map_err(words("insert"))?;
+        if now()? != before {
+            return Ok((dict(world, key, value)?, key));
+        }
+    }
+    Err("it never grows".into())
+}
+
+/// What is there, by every way of looking.
+fn content<V: SharedData + PartialEq>(d: &SharedDict<u64, V>) -> Outcome<BTreeMap<u64, V>> {
+    let items = d.items().map_err(words("items"))?;
+    let count = items.len();
+    let map: BTreeMap<u64, V> = items.into_iter().collect();
+    if map.len() != count {
+        return Err(format!("{count} entries, of which {} differ", map.len()));
+    }
+    for (key, value) in &map {
+        if d.get(key).map_err(words("get"))?.as_ref() != Some(value) {
+            return Err(format!("{key} is not found"));
+        }
+    }
+    Ok(map)
+}
+
+/// An heir takes each entry out and puts it back: so every lock is taken, and every repair made.
+fn use_all<V>(d: &SharedDict<u64, V>, map: &BTreeMap<u64, V>) -> Outcome<()>
+where
+    V: SharedData + PartialEq,
+{
+    for (key, value) in map {
+        let there = d.pop(key).map_err(words("pop"))?;
+        let anew = d.insert(key, value).map_err(words("insert"))?;
+        if there.as_ref() != Some(value) || !anew {
+            return Err(format!("{key} is not what it was a moment ago"));
+        }
+    }
+    d.stats().map_err(words("stats"))?;
+    if content(d)? != *map || d.len() != map.len() {
+        return Err(format!("it counts {} of {}, or something has changed", d.len(), map.len()));
+    }
+    Ok(())
+}
+
+/// The victim makes one call, and `on` says what it does to a map.
+fn change<V, R, Q>(
+    name: &str,
+    setup: fn(&World) -> Made<V>,
+    act: fn(&SharedDict<u64, V>, u64) -> processing::Result<R>,
+    on: fn(&mut BTreeMap<u64, V>, u64) -> Q,
+) -> Case<Side<V>, (SharedDict<u64, V>, u64)>
+where
+    V: SharedData + PartialEq + Clone + Debug,
+    (SharedDict<u64, V>, u64): Message,
+    R: 'static,
+    Q: 'static,
+{
+    case(
+        format!("dict.{name}"),
+        move |world| {
+            let (dict, key) = setup(world)?;
+            let before = content(&dict)?;
+            let mut after = before.clone();
+            let _old = on(&mut after, key);
+            Ok((Side { dict: dict.clone(), arena: world.arena.clone(), before, after }, (dict, key)))
+        },
+        move |(dict, key), stage, _| {
+            stage.begin();
+            let answer = act(&dict, key);
+            stage.end();
+            answer.expect("changed");
+        },
+        |Side { dict, arena, before, after }, seen| {
+            let found = content(&dict)?;
+            if found != before && found != after {
+                return Err(format!("{found:?}, and not {before:?} or {after:?}"));
+            }
+            if seen.completed && found != after {
+                return Err(format!("the call returned, and it is {found:?}"));
+            }
+            use_all(&dict, &found)?;
+            let fsck = arena.fsck().map_err(words("fsck"))?;
+            if !fsck.is_clean() {
+                return Err(format!("fsck with the dictionary: {fsck}"));
+            }
+            Ok(Some(found == after))
+        },
+    )
+    .beside(|side| {
+        // It may stand still with the lock: readers do not ask for it.
+        let found = content(&side.dict)?;
+        let known = found == side.before || found == side.after;
+        if known { Ok(()) } else { Err(format!("{found:?} beside a stopped one")) }
+    })
+}
