@@ -165,10 +165,20 @@ where
             if seen.completed && found != after {
                 return Err(format!("the call returned, and it is {found:?}"));
             }
+            // Also the lock of a key that has gone: what is under way there is finished by who takes it.
+            for key in before.keys().chain(after.keys()) {
+                dict.update(key, |value| value).map_err(words("update"))?;
+            }
             use_all(&dict, &found)?;
             let fsck = arena.fsck().map_err(words("fsck"))?;
             if !fsck.is_clean() {
                 return Err(format!("fsck with the dictionary: {fsck}"));
+            }
+            // What it leads to is there: the directory, segments, and a block for each text.
+            let texts = if std::mem::needs_drop::<V>() { found.len() as u64 } else { 0 };
+            let blocks = 1 + dict.stats().map_err(words("stats"))?.segments + texts;
+            if fsck.value != blocks {
+                return Err(format!("{blocks} blocks, of which {} are", fsck.value));
             }
             Ok(Some(found == after))
         },
