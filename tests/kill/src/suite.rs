@@ -22,7 +22,7 @@ const SPARSE: u64 = 20;
 /// No call has so many shared operations.
 const MOST: u64 = 20_000;
 /// Rounds of a reaper for each of these k, unless all are asked for.
-const REAPERS: u64 = 8;
+const REAPERS: u64 = 6;
 
 /// The tests of one program.
 pub struct Suite {
