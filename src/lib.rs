@@ -144,7 +144,6 @@ mod locks;
 mod process;
 
 #[cfg(not(loom))]
-#[allow(dead_code, reason = "the types that use it all follow")]
 mod shared;
 
 #[cfg(all(not(loom), feature = "async"))]

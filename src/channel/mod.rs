@@ -3,7 +3,6 @@
 //! No `unsafe` from here on: the layers below hand out claims whose bytes are frozen.
 
 mod array_repair;
-#[allow(dead_code, reason = "the types that use it all follow")]
 pub(crate) mod bare_lock;
 pub mod buffered;
 pub(crate) mod byte_root;
