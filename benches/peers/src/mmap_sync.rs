@@ -17,7 +17,7 @@ use crate::folder::Folder;
 use anyhow::Context as _;
 use mmap_sync::synchronizer::{Synchronizer, SynchronizerError};
 use processing_cli::measure::contest::turns;
-use processing_cli::measure::payload::{is_message, write_message_bytes};
+use processing_cli::measure::payload::{sums_up, write_message_bytes};
 use processing_cli::measure::{Beside, Crew, Entry, Pad, Partner};
 use std::hint::black_box;
 use std::time::Duration;
@@ -35,19 +35,35 @@ pub fn read_value(name: &str) -> Entry {
     beside(name, VALUE, |files| {
         // SAFETY: see the module.
         let value = *unsafe { files.reader.read::<[u64; VALUE]>(false) }?;
-        black_box(is_message(&value, value[0]));
+        black_box(sums_up(&value, value[0]));
         Ok(())
     })
 }
 
 /// `read` of 4 KiB in place, and one field of it.
+pub fn read_struct_beside(name: &str) -> Entry {
+    beside(name, STRUCT, read_field)
+}
+
+/// The same while nobody writes.
 pub fn read_struct(name: &str) -> Entry {
-    beside(name, STRUCT, |files| {
-        // SAFETY: see the module.
-        let guard = unsafe { files.reader.read::<[u64; STRUCT]>(false) }?;
-        black_box(guard[FIELD]);
-        Ok(())
+    Entry::new(name, |cores| {
+        let mut files = Files::new(STRUCT)?;
+        let partner = Partner::fork(&cores.one()?, move |operations| {
+            turns(operations, || {
+                read_field(&mut files)?;
+                Ok(false)
+            })
+        })?;
+        Ok(Crew::from(partner))
     })
+}
+
+fn read_field(files: &mut Files) -> Result<(), SynchronizerError> {
+    // SAFETY: see the module.
+    let guard = unsafe { files.reader.read::<[u64; STRUCT]>(false) }?;
+    black_box(guard[FIELD]);
+    Ok(())
 }
 
 /// `write_raw` of 64 bytes, while nobody reads.

@@ -71,6 +71,7 @@ fn our_rows() -> Vec<Row> {
         Row::ours(value::read()).against(mmap_sync::read_value("mmap_sync")),
         Row::ours(value::write()).against(mmap_sync::write_value("mmap_sync")),
         Row::ours(structure::read()).against(mmap_sync::read_struct("mmap_sync")),
+        Row::ours(structure::read_beside()).against(mmap_sync::read_struct_beside("mmap_sync")),
         Row::ours(list::push()).against(manager::list_push("python.manager_list")),
         Row::ours(list::get()).against(manager::list_get("python.manager_list")),
         Row::ours(dict::set()).against(manager::dict_set("python.manager_dict", manager::SMALL, dict::SOME)),

@@ -15,6 +15,15 @@ pub fn is_message<const WORDS: usize>(message: &[u64; WORDS], number: u64) -> bo
     (0..WORDS).fold(0, |sum, word| sum | difference(word)) == 0
 }
 
+/// Whether the words of `message` come to what those of number `number` come to: each word is looked at, for the price of an addition. It
+/// tells every message that is whole from one that is a mixture of it and a later one.
+#[inline(always)]
+pub fn sums_up<const WORDS: usize>(message: &[u64; WORDS], number: u64) -> bool {
+    let words = WORDS as u64;
+    let sum = message.iter().fold(0, |sum: u64, word| sum.wrapping_add(*word));
+    sum == number.wrapping_mul(words).wrapping_add(words * (words - 1) / 2)
+}
+
 /// Writes message number `number` over all of `words`.
 #[inline(always)]
 pub fn write_message(words: &mut [u64], number: u64) {

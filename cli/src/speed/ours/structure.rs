@@ -1,13 +1,12 @@
-//! `SharedStruct` of 4 KiB: a guard and one field of it, while another process replaces the whole by a schedule. The comparison is in
-//! `benches/peers`.
+//! `SharedStruct` of 4 KiB: a guard and one field of it, alone, and while another process replaces the whole by a schedule. The comparisons
+//! are in `benches/peers`.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
 use crate::measure::contest::turns;
 use crate::measure::payload::message;
-use crate::measure::{Beside, Entry, Pad};
+use crate::measure::{Beside, Crew, Entry, Pad, Report};
 use processing::rkyv::{self, Archive, Deserialize, Serialize};
 use processing::{Process, Queue, SharedStruct};
-use std::hint::black_box;
 
 /// Words of 4 KiB, and the one that is read.
 const WORDS: usize = 512;
@@ -32,8 +31,34 @@ impl Page {
     }
 }
 
+/// Nobody writes.
 pub fn read() -> Entry {
     Entry::new("struct.read.4k", |cores| {
+        let page = SharedStruct::new(&Page::new(0))?;
+        let hand = Hand::start(&cores.one()?, |Desk { cores, orders, reports }| {
+            Process::new(alone, (cores, orders, reports, page)).start()
+        })?;
+        Ok(Crew::new([hand]))
+    })
+}
+
+fn alone(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, page: SharedStruct<Page>) {
+    finish(serve(&Desk { cores, orders, reports }, |operations| reads(operations, &page)));
+}
+
+/// No value is older than the one before.
+fn reads(operations: u64, page: &SharedStruct<Page>) -> anyhow::Result<Report> {
+    let mut last = 0;
+    turns(operations, || {
+        let field = page.read()?.field.to_native();
+        let wrong = field < last;
+        last = field;
+        Ok(wrong)
+    })
+}
+
+pub fn read_beside() -> Entry {
+    Entry::new("struct.read.4k.beside", |cores| {
         let (a, b) = cores.two()?;
         let (pad, name) = Pad::named()?;
         let page = SharedStruct::new(&Page::new(0))?;
@@ -58,19 +83,10 @@ fn beside(
         Ok(pad) => pad,
         Err(error) => return finish(Err(error)),
     };
-    let mut last = 0;
     finish(serve(&Desk { cores, orders, reports }, |operations| {
         if writes {
             return pad.write(|number| Ok(page.set(&Page::new(number))?));
         }
-        pad.watch(|| {
-            turns(operations, || {
-                let field = black_box(&page).read()?.field.to_native();
-                // From before.
-                let wrong = field < last;
-                last = field;
-                Ok(wrong)
-            })
-        })
+        pad.watch(|| reads(operations, &page))
     }));
 }
