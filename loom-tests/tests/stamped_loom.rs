@@ -5,7 +5,7 @@
 use loom::sync::Arc;
 use loom::thread;
 use processing::data::stamped::Stamped;
-use processing::layout::value::{COPY_WORDS, Copies};
+use processing::layout::value::{COPY_WORDS, Copies, which};
 use processing::sync::atomic::Ordering::{Relaxed, Release};
 use processing::sync::fence;
 
@@ -31,7 +31,7 @@ fn write(copies: &Copies, n: u64) {
 /// What a writer leaves that is killed before its store number `at`: as `Stamped::write` makes them.
 fn write_until(copies: &Copies, n: u64, at: usize) {
     let number = copies.current.load(Relaxed) + 1;
-    let which = (number & 1) as usize;
+    let which = which(number);
     if at > 0 {
         copies.numbers[which].store(number, Relaxed);
     }

@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_types, reason = "private to the process: addresses in its mapping")]
 
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64 as Private, Ordering, fence};
@@ -62,10 +63,14 @@ impl Drop for Slot<'_> {
     }
 }
 
+/// No block is called that ([`Position`](crate::layout::block::Position): the index of one is never zero), nor is it what a structure without a
+/// value names.
+const NONE: u64 = 1 << 10;
+
 /// The last value that this process found in a block, and checked.
 #[derive(Debug)]
 pub struct Known<A> {
-    /// Its block; 0 while it changes.
+    /// Its block; [`NONE`] at first, and while it changes.
     block: Private,
     at: AtomicPtr<A>,
     /// Somebody is changing the two.
@@ -77,7 +82,7 @@ pub struct Known<A> {
 impl<A> Default for Known<A> {
     fn default() -> Self {
         Self {
-            block: Private::new(0),
+            block: Private::new(NONE),
             at: AtomicPtr::new(ptr::null_mut()),
             busy: AtomicBool::new(false),
             value: PhantomData,
@@ -86,27 +91,23 @@ impl<A> Default for Known<A> {
 }
 
 impl<A> Known<A> {
-    /// Where the value of this block is, if it is the one that was found last.
+    /// Where the value of this block is; only if it is the one that was found last, which is said beside.
     #[inline(always)]
-    fn find(&self, block: u64) -> Option<NonNull<A>> {
+    fn find(&self, block: u64) -> (bool, *mut A) {
         // Acquire: pairs with the Release in `learn`.
-        if self.block.load(Ordering::Acquire) != block {
-            return None;
-        }
+        let before = self.block.load(Ordering::Acquire);
         let at = self.at.load(Ordering::Relaxed);
         // Pairs with the fence in `learn`: who read the address of another block sees that `block` has changed.
         fence(Ordering::Acquire);
-        if self.block.load(Ordering::Relaxed) != block {
-            return None;
-        }
-        NonNull::new(at)
+        let after = self.block.load(Ordering::Relaxed);
+        ((before ^ block) | (after ^ block) == 0, at)
     }
 
     fn learn(&self, block: u64, at: NonNull<A>) {
         if self.busy.swap(true, Ordering::Acquire) {
             return; // another thread does, and the next reader will
         }
-        self.block.store(0, Ordering::Relaxed);
+        self.block.store(NONE, Ordering::Relaxed);
         fence(Ordering::Release);
         self.at.store(at.as_ptr(), Ordering::Relaxed);
         self.block.store(block, Ordering::Release);
@@ -124,17 +125,34 @@ pub struct Pinned<'a, A> {
 #[derive(Debug)]
 enum Kept<'a> {
     Announced { _by: Slot<'a> },
-    Copied { _bytes: Box<AlignedVec<16>> },
+    Copied { _bytes: Copied },
+}
+
+/// Bytes of this process's own.
+#[derive(Debug)]
+struct Copied(ManuallyDrop<Box<AlignedVec<16>>>);
+
+impl Drop for Copied {
+    // Out of line: a guard is nearly always an announcement, and dropping that is two loads and a store.
+    #[cold]
+    #[inline(never)]
+    fn drop(&mut self) {
+        // SAFETY: dropped here alone, and once.
+        unsafe { ManuallyDrop::drop(&mut self.0) };
+    }
 }
 
 impl<'a, A> Pinned<'a, A> {
     /// The value of a block that this process has looked at before; else hands the announcement back.
     #[inline(always)]
     pub fn known(announced: Announced<'a>, known: &Known<A>) -> Result<Self, Announced<'a>> {
-        match known.find(announced.block) {
-            Some(value) => Ok(Self { value, _kept: Kept::Announced { _by: announced.slot } }),
-            None => Err(announced),
+        let (is_known, at) = known.find(announced.block);
+        if !is_known {
+            return Err(announced);
         }
+        // SAFETY: `learn` stores the address of a value before the block that it is in.
+        let value = unsafe { NonNull::new_unchecked(at) };
+        Ok(Self { value, _kept: Kept::Announced { _by: announced.slot } })
     }
 
     /// The value that `find` finds in the block that is announced.
@@ -166,7 +184,7 @@ impl<'a, A> Pinned<'a, A> {
         find: impl for<'b> FnOnce(&'b [u8]) -> Result<&'b A, E>,
     ) -> Result<Self, E> {
         let value = NonNull::from(find(&bytes)?);
-        Ok(Self { value, _kept: Kept::Copied { _bytes: Box::new(bytes) } })
+        Ok(Self { value, _kept: Kept::Copied { _bytes: Copied(ManuallyDrop::new(Box::new(bytes))) } })
     }
 }
 

@@ -1,12 +1,14 @@
 //! A value of some words that is stored twice, each copy with the number of the change that wrote it: readers take no lock.
 //!
-//! Who writes has the lock of the value. The steps of change n, into copy j = n & 1, which is not the value:
+//! Who writes has the lock of the value. The steps of change n, into copy j, the parity of n, which is not the value:
 //!
 //! 1. `numbers[j]` := n. 2. the words. 3. `current` := n: **the commit**.
 //!
-//! A reader loads `current`, copies the words of that copy, and looks at that copy's number again: if it is still the
-//! same, nobody has begun to write it since `current` named it. So a reader begins anew only where two changes were made while it read
-//! (the second of them has at least begun), and it never looks at the lock.
+//! A reader loads `current`, copies the words of that copy, and looks at `current` again: if it is still the same, nobody has begun to write that copy
+//! since, for that is done only after the next commit. If it is not, it looks at the copy's number: if that is still the same, only the next change was made.
+//! So a reader begins anew only where two changes were made while it read (the second of them has at least begun), and it never looks at the
+//! lock. The numbers are on a line of their own, which a reader touches only when a change was made while it read: beside a writer it waits for two
+//! lines a change, that of `current` and that of the copy.
 //!
 //! | killed after | leaves | repaired |
 //! |---|---|---|
@@ -19,9 +21,9 @@
 //!
 //! The Release of step 3 pairs with the Acquire of the reader's first load: it sees the words that were written before. The Release
 //! fence between 1 and 2 pairs with the Acquire fence between the reader's words and its second look: who has read a word of a later
-//! change sees that change's number.
+//! change sees that change's number, and `current` as the change before it made it, or later.
 
-use crate::layout::value::{COPY_WORDS, Copies};
+use crate::layout::value::{COPY_WORDS, Copies, which};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{fence, mutant};
 
@@ -41,14 +43,18 @@ impl<'a> Stamped<'a> {
     #[inline(always)]
     pub fn try_read(self, words: usize) -> Option<[u64; COPY_WORDS]> {
         let number = self.copies.current.load(Acquire);
-        let which = (number & 1) as usize;
-        let copy = self.load(which, words);
+        let copy = self.load(which(number), words);
         if !mutant::on("stamped.no_read_fence") {
             fence::fence(Acquire);
         }
-        let whole =
-            self.copies.numbers[which].load(Relaxed) == number || mutant::on("stamped.no_second_look");
-        whole.then_some(copy)
+        let same = self.copies.current.load(Relaxed) == number || mutant::on("stamped.no_second_look");
+        (same || self.is_whole(number)).then_some(copy)
+    }
+
+    /// Whether nobody has begun to write over the copy of change `number`, for who has found the next change made.
+    #[inline(always)]
+    fn is_whole(self, number: u64) -> bool {
+        self.copies.numbers[which(number)].load(Relaxed) == number || mutant::on("stamped.no_number")
     }
 
     #[inline(always)]
@@ -64,16 +70,14 @@ impl<'a> Stamped<'a> {
     #[inline]
     pub fn read_locked(self, words: usize) -> [u64; COPY_WORDS] {
         // Acquire: pairs with the Release of a writer that died before it gave the lock back.
-        let which = (self.copies.current.load(Acquire) & 1) as usize;
-        self.load(which, words)
+        self.load(which(self.copies.current.load(Acquire)), words)
     }
 
     /// Makes the first `words` of `value` the value. For who has the lock.
     #[inline]
     pub fn write(self, value: &[u64; COPY_WORDS], words: usize) {
         let number = self.copies.current.load(Relaxed).wrapping_add(1);
-        let which = (number & 1) as usize;
-        let which = if mutant::on("stamped.in_place") { which ^ 1 } else { which };
+        let which = which(number) ^ usize::from(mutant::on("stamped.in_place"));
         if !mutant::on("stamped.number_last") {
             self.copies.numbers[which].store(number, Relaxed);
         }

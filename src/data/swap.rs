@@ -92,10 +92,10 @@ pub trait Blocks {
     fn announced(&self, each: &mut dyn FnMut(u64)) -> bool;
 }
 
-/// A block is worth its bytes, and at least so much: eight small ones are looked through together.
-pub const LEAST_WEIGHT: u64 = 32 << 10;
+/// A block is worth its bytes, and at least so much: thirty-two small ones are looked through together.
+pub const LEAST_WEIGHT: u64 = 8 << 10;
 /// The retired are looked through when they are worth so much.
-pub const LEAST_DUE: u64 = 8 * LEAST_WEIGHT;
+pub const LEAST_DUE: u64 = 32 * LEAST_WEIGHT;
 /// More than any chain has: an arena has not so many blocks that could be held at once.
 const MOST: usize = 1 << 24;
 
@@ -116,23 +116,38 @@ pub fn root(chain: &Chain) -> u64 {
 /// value, and the slot is free.
 #[inline(always)]
 pub fn announce(chain: &Chain, slot: &AtomicU64) -> Option<u64> {
-    let mut seen = chain.root.load(Relaxed);
+    let seen = chain.root.load(Relaxed);
+    let now = announce_one(chain, slot, seen);
+    let announced = if now == seen || mutant::on("swap.no_second_look") {
+        seen
+    } else {
+        announce_again(chain, slot, now)
+    };
+    // Nothing is announced if it is zero.
+    (announced != 0).then_some(announced)
+}
+
+/// What the value is afterwards.
+#[inline(always)]
+fn announce_one(chain: &Chain, slot: &AtomicU64, seen: u64) -> u64 {
+    // Release: who finds this word, and no longer the one that was announced here before, knows that the reads of that one are over.
+    slot.store(seen, if mutant::on("swap.announce_relaxed") { Relaxed } else { Release });
+    if !mutant::on("swap.no_light") {
+        fence::light();
+    }
+    root(chain)
+}
+
+/// It was replaced meanwhile.
+#[cold]
+fn announce_again(chain: &Chain, slot: &AtomicU64, mut seen: u64) -> u64 {
     loop {
-        // Release: who finds this word, and no longer the one that was announced here before, knows that the reads of that one are over.
-        slot.store(seen, if mutant::on("swap.announce_relaxed") { Relaxed } else { Release });
-        if !mutant::on("swap.no_light") {
-            fence::light();
-        }
-        let now = root(chain);
-        if now == seen || mutant::on("swap.no_second_look") {
-            break;
+        let now = announce_one(chain, slot, seen);
+        if now == seen {
+            return seen;
         }
         seen = now;
     }
-    if seen == 0 {
-        return None; // and nothing is announced
-    }
-    Some(seen)
 }
 
 impl<B: Blocks> Swap<B> {

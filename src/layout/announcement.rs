@@ -11,6 +11,7 @@ use core::mem::offset_of;
 
 use super::PAGE;
 use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// Words for what is read in a line.
 pub const HELD: usize = 7;
@@ -37,10 +38,16 @@ pub const RELIES: u64 = 1 << 32;
 
 impl AnnounceLine {
     /// A word of [`held`](Self::held) that announces nothing. For the line's thread.
-    #[inline]
+    #[inline(always)]
     pub fn vacant(&self) -> Option<&AtomicU64> {
+        let [first, ..] = &self.held;
         // Relaxed: this thread alone writes to it.
-        self.held.iter().find(|word| word.load(crate::sync::atomic::Ordering::Relaxed) == 0)
+        if first.load(Relaxed) == 0 { Some(first) } else { self.vacant_behind() }
+    }
+
+    #[cold]
+    fn vacant_behind(&self) -> Option<&AtomicU64> {
+        self.held.iter().find(|word| word.load(Relaxed) == 0)
     }
 }
 

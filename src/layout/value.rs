@@ -13,13 +13,14 @@
 //! ```text
 //! 0    LockBody
 //! 128  current   u64   number of the last change; its lowest bit says which of the two is the value
-//! 136  numbers   2 u64 of each copy: the change that wrote it, or began to
-//! 152  spare
+//! 136  spare
 //! 192  the two, 64 bytes each, padded with zeros
-//! 320
+//! 320  numbers   2 u64 of each copy: the change that wrote it, or began to
+//! 336  spare
+//! 384
 //! ```
-//! The owner of the lock writes the copy that is not the value: first its number, then the bytes, then `current`. A reader that
-//! finds another number on its copy after it has read it begins anew: somebody has begun the change after the next one. Who was
+//! The owner of the lock writes the copy that is not the value: first its number, then the bytes, then `current`. A reader that finds `current`
+//! changed after it has read, and another number on its copy, begins anew: somebody has begun the change after the next one. Who was
 //! killed on the way leaves a copy that nobody reads, and that the next change writes again under the same number.
 
 use core::mem::offset_of;
@@ -53,12 +54,19 @@ pub struct ValueBody {
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct Copies {
-    /// n -> n + 1, by the owner of the lock; Release: the copy `n + 1 & 1` is whole.
+    /// n -> n + 1, by the owner of the lock; Release: the copy `n + 1 & 1` is whole. Readers look at this line all the time.
     pub current: AtomicU64,
-    /// m -> n, by the owner of the lock: it begins to write this copy for change `n`.
-    pub numbers: [AtomicU64; 2],
-    spare: [AtomicU64; 5],
+    spare: [AtomicU64; 7],
     pub words: [[AtomicU64; COPY_WORDS]; 2],
+    /// m -> n, by the owner of the lock: it begins to write this copy for change `n`. Readers look here only if `current` changed meanwhile.
+    pub numbers: [AtomicU64; 2],
+    spare2: [AtomicU64; 6],
+}
+
+/// Which copy change `number` writes.
+#[inline(always)]
+pub const fn which(number: u64) -> usize {
+    (number & 1) as usize
 }
 
 /// For the layout hash.
@@ -78,5 +86,5 @@ pub const SHAPE: &[u64] = &[
 const _: () = {
     assert!(size_of::<WordBody>() == LINE);
     assert!(offset_of!(ValueBody, lock) == 0 && offset_of!(ValueBody, copies) == 128);
-    assert!(offset_of!(Copies, words) == LINE && size_of::<ValueBody>() == 320);
+    assert!(offset_of!(Copies, words) == LINE && size_of::<ValueBody>() == 384);
 };

@@ -12,8 +12,8 @@
 //!
 //! # Safety
 //!
-//! A thread keeps the address of the line that it used last together with the region's id and who the process was there: that names one mapping, in
-//! which the line was found; it is used only through a reference to a region with that id, as who it was found for, which keeps the mapping.
+//! A thread keeps the address of the line that it used last together with the token of the attendance ([`super::attendance`]) that it was found for: that
+//! names one region's mapping in this process; it is used only where that token came from the region itself, or from a presence of it, which keep the mapping.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +23,7 @@ use super::{Me, Presence, Region};
 use crate::layout::ParticipantId;
 use crate::layout::announcement::{ANNOUNCEMENTS_SIZE, AnnounceLine, LINES, RELIES};
 use crate::layout::participant::ParticipantSlot;
-use crate::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::fence;
 use crate::sys::membarrier;
 
@@ -56,12 +56,11 @@ struct AllMine(Vec<Mine>);
 /// The line used last.
 #[derive(Clone, Copy)]
 struct Last {
-    region: u64,
-    me: u64,
+    token: u64,
     line: *const AnnounceLine,
 }
 
-const NONE: Last = Last { region: 0, me: 0, line: std::ptr::null() };
+const NONE: Last = Last { token: 0, line: std::ptr::null() };
 
 thread_local! {
     static LAST: Cell<Last> = const { Cell::new(NONE) };
@@ -73,31 +72,33 @@ impl Region {
     /// not attached (any more). A few loads, but for the first time.
     #[inline]
     pub fn my_line(&self) -> Option<&AnnounceLine> {
-        let me = self.me().ok()?;
-        self.last_line(me.to_bits()).or_else(|| self.find_line(me))
+        let token = self.attendance().token().load(Relaxed);
+        if token == 0 {
+            return None;
+        }
+        self.line_for(token)
     }
 
-    /// [`my_line`](Self::my_line), by the presence of a handle of this region: quicker.
+    /// The line of an attendance in this region, whose token is not zero.
     #[inline(always)]
-    pub fn line_of(&self, presence: &Presence) -> Option<&AnnounceLine> {
-        presence.id()?;
-        let me = presence.me();
-        self.last_line(me.to_bits()).or_else(|| self.find_line(me))
-    }
-
-    #[inline(always)]
-    fn last_line(&self, me: u64) -> Option<&AnnounceLine> {
+    fn line_for(&self, token: u64) -> Option<&AnnounceLine> {
         let last = LAST.get();
-        let is_mine = last.me == me && last.region == self.id();
-        // SAFETY: never null with an id that a region has; see the module.
-        is_mine.then(|| unsafe { &*last.line })
+        if last.token != token {
+            return self.find_line(token);
+        }
+        // SAFETY: never null with a token that an attendance has; the callers have it from this region, or from a presence of it; see the module.
+        Some(unsafe { &*last.line })
     }
 
     #[cold]
-    fn find_line(&self, me: Me) -> Option<&AnnounceLine> {
+    fn find_line(&self, token: u64) -> Option<&AnnounceLine> {
+        let me = self.me().ok()?;
         let offset = ALL.try_with(|all| all.try_borrow_mut().ok()?.line_in(self, me)).ok().flatten()?;
         let line = self.at(offset);
-        LAST.set(Last { region: self.id(), me: me.to_bits(), line });
+        // Not for one who has left meanwhile, and come again.
+        if self.attendance().token().load(Relaxed) == token {
+            LAST.set(Last { token, line });
+        }
         Some(line)
     }
 
@@ -162,6 +163,16 @@ impl Region {
     }
 }
 
+impl Presence {
+    /// The calling thread's [line](Region::my_line), as long as the calling process is this participant. Two loads more than the comparison that this
+    /// takes, but for the first time.
+    #[inline(always)]
+    pub fn my_line(&self) -> Option<&AnnounceLine> {
+        self.id()?;
+        self.region().line_for(self.token())
+    }
+}
+
 impl AllMine {
     /// The offset of this thread's line in `region`.
     fn line_in(&mut self, region: &Region, me: Me) -> Option<u64> {
@@ -195,7 +206,6 @@ impl Drop for AllMine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::atomic::Ordering::Relaxed;
 
     fn announced(region: &Region) -> Vec<u64> {
         let mut found = Vec::new();

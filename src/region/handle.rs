@@ -22,6 +22,7 @@ use crate::layout::header::{COMPATIBLE, Header, MAGIC, NAMED, VERSION};
 use crate::layout::participant::{ParticipantSlot, SLOT_SIZE};
 use crate::layout::{MAX_PARTICIPANTS, PAGE, ParticipantId};
 use crate::region::announce::Lines;
+use crate::region::attendance::Attendance;
 use crate::region::check::Checked;
 use crate::region::dead::{Dead, Recover};
 use crate::region::depot::{Depot, OpenDepot};
@@ -36,7 +37,7 @@ use crate::region::shared::Shared;
 use crate::region::table::{SeatClaim, Seats, Table};
 use crate::region::{limit, named};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sys::{beacon::Beacon, map::Mapping, membarrier, memfd, pidfd, random, wipe::WipedWord};
+use crate::sys::{beacon::Beacon, map::Mapping, membarrier, memfd, pidfd, random};
 
 /// One region of shared memory, and this process's place in it.
 ///
@@ -48,7 +49,7 @@ use crate::sys::{beacon::Beacon, map::Mapping, membarrier, memfd, pidfd, random,
 pub struct Region {
     map: Mapping,
     files: Files,
-    me: Arc<WipedWord>,
+    me: Attendance,
     geometry: Geometry,
     id: u64,
     /// Of regions whose users said so.
@@ -175,8 +176,8 @@ impl Region {
     }
 
     pub(super) fn assemble(map: Mapping, files: Files, geometry: Geometry, id: u64) -> Result<Self> {
-        let me = WipedWord::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
-        let (me, leaving) = (Arc::new(me), RwLock::new(()));
+        let me = Attendance::new().map_err(|cause| Error::os("region", "madvise(MADV_WIPEONFORK)", cause))?;
+        let leaving = RwLock::new(());
         let depot = OnceLock::new();
         let lines = Lines::default();
         Ok(Self { map, files, me, geometry, id, depot, leaving, lines, _entry: Entry(id) })
@@ -281,7 +282,7 @@ impl Region {
     /// `WrongProcess` in a forked child that did not attach, and after [`leave`](Self::leave).
     #[inline]
     pub fn me(&self) -> Result<Me> {
-        match Me::from_bits(self.me.word().load(Ordering::Relaxed)) {
+        match self.me.me() {
             Some(me) => Ok(me),
             None => Err(self.stranger()),
         }
@@ -291,8 +292,13 @@ impl Region {
     ///
     /// # Errors
     /// As [`me`](Self::me).
-    pub fn presence(&self) -> Result<Presence> {
-        Ok(Presence::new(self.me.clone(), self.me()?))
+    pub fn presence(self: &Arc<Self>) -> Result<Presence> {
+        Presence::new(self.clone()).ok_or_else(|| self.stranger())
+    }
+
+    #[inline(always)]
+    pub(super) fn attendance(&self) -> &Attendance {
+        &self.me
     }
 
     #[cold]
@@ -439,7 +445,7 @@ impl Region {
     }
 
     fn rejoin(&self, seat: Option<Seat>) -> Result<()> {
-        if self.me.word().load(Ordering::Relaxed) != 0 { Ok(()) } else { self.come_in(seat) }
+        if self.me.me().is_some() { Ok(()) } else { self.come_in(seat) }
     }
 
     /// [`join`](Self::join), so that a name which stands for this region does not go meanwhile.
@@ -464,7 +470,7 @@ impl Region {
         if !self.table().get().publish(me) {
             return Err(self.stranger());
         }
-        self.me.word().store(me.to_bits(), Ordering::Relaxed);
+        self.me.enter(me);
         Ok(())
     }
 
@@ -631,7 +637,7 @@ impl Region {
         let Ok(me) = self.me() else {
             return;
         };
-        let forget = || self.me.word().store(0, Ordering::Relaxed);
+        let forget = || self.me.leave();
         self.table().get().leave(me, &mut |dead, exclusive| recover.repair(self, dead, exclusive), forget);
         // After the slot is free: before, the others would adopt it.
         self.kernel().unlock(me.id);

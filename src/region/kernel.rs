@@ -1,15 +1,10 @@
 //! The kernel, as far as the participant table asks it.
 
+#[cfg(not(loom))]
+use super::attendance::Attendance;
 use crate::layout::ParticipantId;
 #[cfg(not(loom))]
-use crate::region::seat::Me;
-#[cfg(not(loom))]
-use crate::sync::atomic::Ordering;
-#[cfg(not(loom))]
-use crate::sys::{
-    beacon::{Beacon, Holder},
-    wipe::WipedWord,
-};
+use crate::sys::beacon::{Beacon, Holder};
 
 /// One lock per participant, dropped by the kernel when its holder is gone.
 pub trait Kernel {
@@ -25,15 +20,14 @@ pub trait Kernel {
 #[cfg(not(loom))]
 pub struct BeaconKernel<'a> {
     pub beacon: &'a Beacon,
-    /// [`Me`] of this process, or zero.
-    pub me: &'a WipedWord,
+    pub me: &'a Attendance,
 }
 
 #[cfg(not(loom))]
 impl Kernel for BeaconKernel<'_> {
     fn alive(&self, id: ParticipantId) -> bool {
         // The kernel does not report a process's own locks.
-        if Me::from_bits(self.me.word().load(Ordering::Relaxed)).is_some_and(|me| me.id == id) {
+        if self.me.me().is_some_and(|me| me.id == id) {
             return true;
         }
         match self.beacon.holder(id) {
@@ -42,7 +36,7 @@ impl Kernel for BeaconKernel<'_> {
             // The program closed the beacon: with it went our own lock, so to the others we are dead, and must
             // not touch the region again. About `id` nothing is known.
             Holder::Lost => {
-                self.me.word().store(0, Ordering::Relaxed);
+                self.me.leave();
                 true
             }
         }

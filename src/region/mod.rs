@@ -15,6 +15,8 @@ pub mod word;
 #[cfg(not(loom))]
 mod announce;
 #[cfg(not(loom))]
+mod attendance;
+#[cfg(not(loom))]
 pub mod check;
 #[cfg(not(loom))]
 pub mod depot;

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The pointer is to the word of a [`WipedWord`] that the same value keeps mapped.
+//! The pointer is to the token of the region's attendance (`src/region/attendance.rs`), and the region is kept by the same value.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -12,16 +12,15 @@ use crate::error::Result;
 use crate::layout::ParticipantId;
 use crate::region::{Me, Region};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sys::wipe::WipedWord;
 
 /// Who made a handle, and where it says whether that is still true: one load and a comparison.
 #[derive(Clone, Debug)]
 pub struct Presence {
-    word: NonNull<AtomicU64>,
+    now: NonNull<AtomicU64>,
+    /// What `now` says while it is true.
+    token: u64,
     me: Me,
-    /// What the word says while it is true.
-    bits: u64,
-    _page: Arc<WipedWord>,
+    region: Arc<Region>,
 }
 
 // SAFETY: an atomic word that stays mapped, see the module.
@@ -30,8 +29,20 @@ unsafe impl Send for Presence {}
 unsafe impl Sync for Presence {}
 
 impl Presence {
-    pub(super) fn new(page: Arc<WipedWord>, me: Me) -> Self {
-        Self { word: NonNull::from(page.word()), me, bits: me.to_bits(), _page: page }
+    /// `None`: the calling process is no participant.
+    pub(super) fn new(region: Arc<Region>) -> Option<Self> {
+        let attendance = region.attendance();
+        // The token first: if the process leaves and comes again in between, it is no longer the present one.
+        let token = attendance.token().load(Ordering::Relaxed);
+        let me = attendance.me()?;
+        let now = NonNull::from(attendance.token());
+        (token != 0).then_some(Self { now, token, me, region })
+    }
+
+    /// Where the handle was made.
+    #[inline(always)]
+    pub fn region(&self) -> &Arc<Region> {
+        &self.region
     }
 
     /// Who made the handle.
@@ -39,13 +50,19 @@ impl Presence {
         self.me
     }
 
+    /// A number that this process never uses twice: of this participant, as long as it is one.
+    #[inline(always)]
+    pub(super) fn token(&self) -> u64 {
+        self.token
+    }
+
     /// This participant, if the calling process is still it: not in a forked copy, not after
     /// [`Region::leave`].
     #[inline(always)]
     pub fn id(&self) -> Option<ParticipantId> {
         // SAFETY: see the module.
-        let now = unsafe { self.word.as_ref() }.load(Ordering::Relaxed);
-        (now == self.bits).then_some(self.me.id)
+        let now = unsafe { self.now.as_ref() }.load(Ordering::Relaxed);
+        (now == self.token).then_some(self.me.id)
     }
 
     /// [`id`](Self::id), or the error that names the region.

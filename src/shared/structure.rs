@@ -41,7 +41,7 @@ const NOUN: &str = "shared struct";
 /// # Not guaranteed
 ///
 /// - Progress of writers past a *stopped* one: they wait until it runs again. (Readers do not.)
-/// - That memory is as much as one value takes: what was replaced is kept until some changes have come together (eight, or 256 KiB), and as long as a guard
+/// - That memory is as much as one value takes: what was replaced is kept until some changes have come together (thirty-two, or 256 KiB), and as long as a guard
 ///   reads it; a *stopped* reader keeps what its guards read, and nothing else.
 /// - A struct that holds a handle of itself, in however many steps, stays until the region goes.
 ///
@@ -164,7 +164,7 @@ impl<T: SharedData> SharedStruct<T> {
     #[inline(always)]
     fn announce(&self) -> Option<Announced<'_>> {
         let inner = &*self.inner;
-        let slot = inner.region.line_of(&inner.presence)?.vacant()?;
+        let slot = inner.presence.my_line()?.vacant()?;
         Announced::new(&inner.body.chain, slot, &inner.presence)
     }
 

@@ -46,7 +46,7 @@ const NOUN: &str = "shared value";
 /// # Cost
 ///
 /// Up to 8 bytes: `get` is one load, `set` one store, `update` one compare-and-swap (more where others change it at the same time). More: `get` copies
-/// the value, with two loads besides; `set` and `update` take a lock, two read-modify-writes while nobody waits. Memory: 128 bytes of the arena, or 384.
+/// the value, with two loads besides; `set` and `update` take a lock, two read-modify-writes while nobody waits. Memory: 128 bytes of the arena, or 448.
 ///
 /// ```
 /// use processing::{Process, SharedValue};
@@ -215,7 +215,7 @@ impl<T: SharedData> SharedValue<T> {
     ///
     /// It waits for nobody. In a copy that the program forked by itself it is a look, as at the length of a queue: right as long as the process
     /// that it was copied from has the value; afterwards it is whatever lies there, or what the value was when the handle was made.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self) -> T {
         match self.inner.look(Plain::<T>::WORDS).and_then(|words| decode(&words)) {
             Some(value) => value,

@@ -1,8 +1,8 @@
-//! A word that a forked child finds zero.
+//! Words that a forked child finds zero.
 //!
 //! # Safety
 //!
-//! The page is private, anonymous, and mapped as long as the value; it is only seen as one atomic word,
+//! The page is private, anonymous, and mapped as long as the value; only its first words are seen, as atomics,
 //! for which any bytes are valid.
 #![allow(unsafe_code)]
 
@@ -13,20 +13,20 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::sync::atomic::AtomicU64;
 
-/// One word on a page of its own that the kernel zeroes in a forked child.
+/// Two words on a page of their own that the kernel zeroes in a forked child.
 #[derive(Debug)]
-pub struct WipedWord {
-    page: NonNull<AtomicU64>,
+pub struct WipedWords {
+    page: NonNull<[AtomicU64; 2]>,
     len: usize,
 }
 
-// SAFETY: an atomic word on a page that nobody else owns.
-unsafe impl Send for WipedWord {}
+// SAFETY: atomic words on a page that nobody else owns.
+unsafe impl Send for WipedWords {}
 // SAFETY: as above.
-unsafe impl Sync for WipedWord {}
+unsafe impl Sync for WipedWords {}
 
-impl WipedWord {
-    /// Maps the page; the word is zero.
+impl WipedWords {
+    /// Maps the page; the words are zero.
     pub fn new() -> io::Result<Self> {
         let len = rustix::param::page_size();
         // SAFETY: a new mapping at an address that the kernel chooses replaces nothing.
@@ -36,21 +36,21 @@ impl WipedWord {
         let Some(found) = NonNull::new(page.cast()) else {
             return Err(io::ErrorKind::OutOfMemory.into());
         };
-        let word = Self { page: found, len };
+        let words = Self { page: found, len };
         // SAFETY: our own page; the advice changes what a fork copies and nothing in this process.
         unsafe { madvise(page, len, Advice::LinuxWipeOnFork) }?;
-        Ok(word)
+        Ok(words)
     }
 
-    /// The word.
+    /// The words.
     #[inline(always)]
-    pub fn word(&self) -> &AtomicU64 {
+    pub fn words(&self) -> &[AtomicU64; 2] {
         // SAFETY: see the module; page-aligned.
         unsafe { self.page.as_ref() }
     }
 }
 
-impl Drop for WipedWord {
+impl Drop for WipedWords {
     fn drop(&mut self) {
         // SAFETY: our own mapping, and no reference to it outlives `self`. A failure would only leak the page.
         let _ = unsafe { munmap(self.page.as_ptr().cast(), self.len) };

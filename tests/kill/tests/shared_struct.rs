@@ -15,7 +15,7 @@ use processing_kill_tests::suite::Suite;
 use processing_kill_tests::world::World;
 use processing_kill_tests::{BOUND, Outcome, words};
 
-/// A number, and as many bytes as it says; a handle where there is one.
+/// A number, 32 KiB of it, so that eight of them are looked through together, and more as it says; a handle where there is one.
 type Value = (u64, Vec<u64>, Option<Queue<u64>>);
 type Struct = SharedStruct<Value>;
 
@@ -49,7 +49,7 @@ fn value(n: u64, world: &World, handle: bool) -> Value {
         let here = processing::testing::arena_here(&world.arena).expect("attached");
         Queue::builder().capacity(1).arena(&here).build().expect("queue")
     };
-    (n, vec![n; n as usize * 20], handle.then(queue))
+    (n, vec![n; 4096 + n as usize * 20], handle.then(queue))
 }
 
 /// The same number everywhere, or why it is torn.

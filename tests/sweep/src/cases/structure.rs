@@ -23,6 +23,11 @@ fn value(n: u64) -> Value {
     (n, vec![n; 20])
 }
 
+/// 32 KiB: eight of these are looked through together.
+fn long(n: u64) -> Value {
+    (n, vec![n; 4096])
+}
+
 /// The survivor's side.
 struct Side {
     shared: Struct,
@@ -32,9 +37,9 @@ struct Side {
 /// The value is 1, and has been so often before.
 fn sides(world: &World, retired: usize) -> Outcome<(Side, (Struct,))> {
     let arena = world.arena.clone();
-    let shared = SharedStruct::builder().arena(&arena).build(&value(1)).map_err(words("shared struct"))?;
+    let shared = SharedStruct::builder().arena(&arena).build(&long(1)).map_err(words("shared struct"))?;
     for _ in 0..retired {
-        shared.set(&value(1)).map_err(words("setup"))?;
+        shared.set(&long(1)).map_err(words("setup"))?;
     }
     Ok((Side { shared: shared.clone(), arena }, (shared,)))
 }
@@ -44,7 +49,7 @@ impl Side {
     fn look(&self) -> Outcome<u64> {
         let guard = self.shared.read().map_err(words("read"))?;
         let n = guard.0.to_native();
-        let whole = guard.1.len() == 20 && guard.1.iter().all(|one| one.to_native() == n);
+        let whole = [20, 4096].contains(&guard.1.len()) && guard.1.iter().all(|one| one.to_native() == n);
         if whole && (n == 1 || n == 2) { Ok(n) } else { Err(format!("torn: {n}, {:?}", guard.1)) }
     }
 
@@ -52,7 +57,7 @@ impl Side {
     fn still_works(&self) -> Outcome<()> {
         let mut fewest = u64::MAX;
         for n in 0..18 {
-            self.shared.set(&value(2 - n % 2)).map_err(words("an heir sets"))?;
+            self.shared.set(&long(2 - n % 2)).map_err(words("an heir sets"))?;
             if self.look()? != 2 - n % 2 {
                 return Err(format!("an heir has set {}, and {} is there", 2 - n % 2, self.look()?));
             }
