@@ -14,6 +14,8 @@ mod namespace;
 mod open;
 mod read_guard;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod value;
 mod write_guard;
 
