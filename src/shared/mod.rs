@@ -10,7 +10,7 @@ pub mod list;
 mod local_manager;
 mod lock;
 mod names;
-mod namespace;
+pub(crate) mod namespace;
 mod open;
 mod read_guard;
 mod structure;
