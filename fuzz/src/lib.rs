@@ -5,6 +5,7 @@
 //! hands the function to libFuzzer, and its entry in `Cargo.toml`. Seeds (small, by hand, committed) lie in
 //! `seeds/<target>/`; what a fuzzer collects and finds lies in `corpus/` and `artifacts/` and is not committed.
 
+mod attribute;
 mod boot;
 mod codec;
 mod input;
@@ -14,6 +15,7 @@ mod stream_reader;
 mod stream_room;
 mod stream_writer;
 
+pub use attribute::attribute_bytes;
 pub use boot::boot;
 pub use codec::codec;
 pub use region_header::region_header;
@@ -26,6 +28,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
+    ("attribute", attribute_bytes),
     ("boot", boot),
     ("codec", codec),
     ("region_header", region_header),

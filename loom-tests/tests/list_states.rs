@@ -330,6 +330,14 @@ impl Model {
         state
     }
 
+    /// All that it leads to is there, also while what a dead one was doing waits for its heir.
+    fn leads_on(&self, state: &State, settled: bool) -> Result<(), String> {
+        let machine = &Machine::new(state, SURVIVOR);
+        let mut astray = None;
+        self.list(&machine).astray(settled, &mut |place| astray = Some(place));
+        astray.map_or(Ok(()), |place| Err(format!("it leads to {place:?}, which is not there")))
+    }
+
     /// Its blocks, exactly those that say so, each once and leaves first; nothing of anybody's.
     fn whole(&self, state: &State) -> Result<(), String> {
         let machine = &Machine::new(state, SURVIVOR);
@@ -354,6 +362,8 @@ impl Model {
         if content != before && content != after {
             return Err(format!("{content:?}, and not {before:?} or {after:?}"));
         }
+        self.leads_on(state, false)?;
+        self.leads_on(&settled, true)?;
         self.whole(&settled)?;
         if settled.control[2] != 0 || settled.control[3] != 0 {
             return Err("a record was left".into());

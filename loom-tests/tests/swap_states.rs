@@ -11,6 +11,7 @@ mod bfs;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use processing::data::chain_check;
 use processing::data::swap::{Blocks, Swap, Word};
 use processing_loom_tests::deep;
 
@@ -323,6 +324,11 @@ fn named(memory: &Memory) -> Vec<Ref> {
 
 /// All that is there is named, each once; also by the next one, if who tears it down is killed after any number of blocks.
 fn teardown(memory: &Memory) -> Option<String> {
+    let mut astray = None;
+    chain_check::astray(&Still(memory), &mut |block| astray = Some(block));
+    if let Some(block) = astray {
+        return Some(format!("it leads to {block}, which is not there"));
+    }
     let mut left = memory.clone();
     loop {
         let named = named(&left);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Arena;
 use super::count::Book;
-use super::object::read_name;
+use super::object::{ObjectView, read_name};
 use super::root::NOBODY;
 use crate::layout::block::{BlockRef, OwnState, OwnWord, Position};
 use crate::layout::chunk::ChunkState;
@@ -179,8 +179,24 @@ impl Arena {
                 let ring = id.bits();
                 self.rings
                     .messages(self, &view, &mut |block| walk.named.entry(block).or_default().push(ring));
+                if word.state == ObjectState::Live {
+                    self.check_content(walk, index, &view);
+                }
             }
         }
+    }
+
+    /// What users of the object would follow.
+    fn check_content(&self, walk: &mut Walk, index: u32, view: &ObjectView) {
+        self.rings.astray(self, view, &mut |offset| {
+            let there = match self.view_at(offset) {
+                Some(view) => Place(view.position(), view.own()).to_string(),
+                None => "where none begins".to_owned(),
+            };
+            walk.wrong(format!(
+                "object {index} leads to a block that is none of its, at {offset:#x}: {there}"
+            ));
+        });
     }
 
     fn check_tables(&self, walk: &mut Walk, present: &HashSet<ParticipantId>) {

@@ -48,6 +48,12 @@ pub trait Rings: Sync {
     /// after those. At teardown nobody else uses the object, and `each` frees what it is told; killed in it, the next one asks again: so a
     /// block is looked into only if it is content of the object still. `fsck` asks at rest.
     fn messages(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64));
+
+    /// Every block that the object leads its users to and that is no content of it, by where its payload starts. `fsck` asks at rest, also while what a
+    /// dead one was doing waits for its heir: what is led to is content before, and freed after nothing leads to it.
+    fn astray(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+        let _ = (arena, object, each);
+    }
 }
 
 /// For regions whose objects hold no messages.

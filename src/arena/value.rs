@@ -80,6 +80,12 @@ impl Arena {
         self.block_at(Position { chunk: chunk as u32, index })
     }
 
+    /// Where the payload of the block starts that `reference` names, whoever has it by now, and in whatever life.
+    pub fn offset_of(&self, reference: u64) -> Option<u64> {
+        let position = BlockRef(reference).position()?;
+        self.block_at(position).map(|view| view.offset())
+    }
+
     /// Frees the block that `reference` names, if it is content of `object`; what it refers to loses a reference. False: it is not, or not any more.
     ///
     /// The caller has the object's lock, and nothing that others follow names the block. Killed in it before the block is

@@ -3,6 +3,7 @@
 use crate::arena::{Arena, ObjectView};
 use crate::channel::kind;
 use crate::data::blocks::ArenaBlocks;
+use crate::data::chain_check;
 use crate::data::dict::Dict;
 use crate::data::dict::content::Content;
 use crate::data::list::List;
@@ -10,6 +11,7 @@ use crate::data::list::stored::Stored;
 use crate::data::swap::Swap;
 use crate::layout::ParticipantId;
 use crate::layout::array::ArrayBody;
+use crate::layout::lock::{LockBody, LockState, LockWord};
 use crate::layout::structure::StructBody;
 use crate::prim::event_count::EventCount;
 use crate::prim::lock::RawLock;
@@ -43,6 +45,36 @@ pub(super) fn blocks(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u6
         kind::DICT | kind::NAMESPACE => of_dictionary(arena, object, each),
         _ => {}
     }
+}
+
+/// Every block that readers and writers are led to and that is none of the object's, as [`Rings::astray`](crate::arena::Rings::astray) wants them.
+pub(super) fn astray(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+    match object.kind() {
+        kind::STRUCT => {
+            if let Some(body) = body::<StructBody>(arena, object) {
+                let blocks = ArenaBlocks::new(&body.chain, arena, object.id());
+                chain_check::astray(&blocks, &mut |block| each(arena.offset_of(block).unwrap_or_default()));
+            }
+        }
+        kind::LIST => {
+            if let Some(stored) = Stored::of(arena, object) {
+                // Nobody has the lock, nor had it when it died: nothing is under way.
+                let settled = body::<LockBody>(arena, object).is_some_and(is_free);
+                List::new(&stored, stored.is_boxed()).astray(settled, &mut |place| each(place.offset()));
+            }
+        }
+        kind::DICT | kind::NAMESPACE => {
+            if let Some(dict) = Content::of(arena, object) {
+                dict.astray(&mut |block| each(block.offset));
+            }
+        }
+        // An array has its elements in its body, and names a block while one is copied there: its record, which an heir looks at first.
+        _ => {}
+    }
+}
+
+fn is_free(lock: &LockBody) -> bool {
+    LockWord(lock.word.load(Ordering::Acquire)).state() == LockState::Free
 }
 
 fn body<'a, T: Shared>(arena: &'a Arena, object: &ObjectView) -> Option<&'a T> {

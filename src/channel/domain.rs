@@ -40,7 +40,7 @@ impl Arena {
         ArenaBuilder { limit: 0 }
     }
 
-    /// Checks every block, object and reference. Exact only while nobody else uses the arena; meant for tests
+    /// Checks every block, object and reference, and that what shared data leads to is there. Exact only while nobody else uses the arena; meant for tests
     /// and for people who look for a leak. Also clears up after the dead first.
     ///
     /// # Errors

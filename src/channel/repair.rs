@@ -123,6 +123,12 @@ impl Rings for Rooms {
             _ => {}
         }
     }
+
+    fn astray(&self, arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
+        if kind::is_data(object.kind()) {
+            contents::astray(arena, object, each);
+        }
+    }
 }
 
 /// Its body is a ring with messages.

@@ -13,6 +13,7 @@
 pub mod array;
 #[cfg(not(loom))]
 pub mod blocks;
+pub mod chain_check;
 pub mod dict;
 #[cfg(not(loom))]
 pub mod draft;

@@ -10,10 +10,12 @@ pub mod list;
 mod local_manager;
 mod lock;
 mod names;
-mod namespace;
+pub(crate) mod namespace;
 mod open;
 mod read_guard;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod value;
 mod write_guard;
 

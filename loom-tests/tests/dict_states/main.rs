@@ -163,6 +163,11 @@ fn check_rest(shared: &Shared) -> Result<(), String> {
             twice = Some(block);
         }
     });
+    let mut astray = None;
+    dict.astray(&mut |block| astray = Some(block));
+    if let Some(block) = astray {
+        return Err(format!("it leads to {block:?}, which is not there"));
+    }
     if let Some(block) = twice {
         return Err(format!("{block:?} is named twice"));
     }

@@ -79,6 +79,30 @@ impl<M: Memory> Dict<M> {
         }
     }
 
+    /// Every block that readers are led to and that is none of the dictionary's. Also when writers died: what an entry or a slot
+    /// names is VALUE before, and freed after nothing leads to it.
+    pub fn astray(&self, each: &mut dyn FnMut(Named)) {
+        let mut check = |block: Named| {
+            let there = self.memory.is_value(block);
+            if !there {
+                each(block);
+            }
+            there
+        };
+        let root = self.root();
+        // One that is being made has no directory yet.
+        if root.offset() == 0 || !check(root.block()) {
+            return;
+        }
+        self.each_segment(root, None, &mut |entry| {
+            if check(entry.block()) {
+                self.each_value(entry, &mut |value| {
+                    check(value);
+                });
+            }
+        });
+    }
+
     /// What a directory leads to, then itself.
     pub(super) fn each_under(&self, root: Root, instead: Option<Instead>, each: &mut dyn FnMut(Named)) {
         if root.offset() == 0 || !self.memory.is_value(root.block()) {

@@ -3,7 +3,7 @@
 use super::List;
 use super::memory::{Memory, Word};
 use super::replace::word;
-use crate::layout::list::{FIRST_SEGMENT, MOST, Place, SEGMENTS, SPINE_WORDS, first_of};
+use crate::layout::list::{FIRST_SEGMENT, MOST, Place, SEGMENTS, SPINE_WORDS, first_of, room_of};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -76,6 +76,36 @@ impl<M: Memory> List<'_, M> {
             }
         }
         each(root);
+    }
+
+    /// Every block that readers and writers are led to and that is none of the list's. Also when the last owner of the lock died in a call: the root, and what
+    /// lies below the length, is VALUE before it is there, and freed after. `settled`: nothing is under way, and so the segments beyond
+    /// the length are there, too.
+    pub fn astray(&self, settled: bool, each: &mut dyn FnMut(Place)) {
+        let root = Place(self.memory.control().root.load(Relaxed));
+        if root.is_none() {
+            return;
+        }
+        let spine = self.memory.words(root, SPINE_WORDS as u64).filter(|_| self.memory.is_value(root));
+        let Some(spine) = spine else { return each(root) };
+        let len = Self::len_of(spine).min(MOST);
+        for k in 0..SEGMENTS {
+            let place = Place(word(spine, FIRST_SEGMENT + k));
+            let used = len.saturating_sub(first_of(k)).min(room_of(k));
+            if used == 0 && (!settled || place.is_none()) {
+                continue;
+            }
+            let words = self.memory.words(place, room_of(k)).filter(|_| self.memory.is_value(place));
+            let Some(words) = words else {
+                each(place);
+                continue;
+            };
+            let places = words.iter().take(if self.boxed { used as usize } else { 0 });
+            places
+                .map(|element| Place(element.load(Relaxed)))
+                .filter(|p| !self.memory.is_value(*p))
+                .for_each(&mut *each);
+        }
     }
 
     /// What the record of a `set` names and the element does not.

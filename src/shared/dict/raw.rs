@@ -224,7 +224,8 @@ impl Raw {
 
     #[cold]
     fn is_updating(&self) -> bool {
-        UPDATING.try_with(|list| list.borrow().contains(&self.name())).unwrap_or(false)
+        // The list is made for a thread, with an allocation of the C library's for its end, when it is first looked at: not for who changes no entry.
+        UPDATES.get() != 0 && UPDATING.try_with(|list| list.borrow().contains(&self.name())).unwrap_or(false)
     }
 
     #[cold]

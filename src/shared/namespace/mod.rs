@@ -1,6 +1,8 @@
 //! `Namespace`: attributes by name, each of its own type.
 
 mod attribute;
+#[cfg(feature = "internals")]
+pub(crate) mod probe;
 
 use std::fmt;
 use std::sync::Arc;

@@ -75,6 +75,8 @@ pub struct Case<S, A: Message> {
     pub least: u64,
     /// How many shared operations there are differs a little from run to run.
     pub wavers: bool,
+    /// Nobody else works meanwhile: the arena is checked before anybody goes on.
+    pub rests: bool,
     /// It can be stopped: it leaves no armed copy of itself behind, which would stop as well and be woken by nobody.
     pub stops: bool,
 }
@@ -98,6 +100,7 @@ pub fn case<S: 'static, A: Message>(
         check: Box::new(check),
         least: 1,
         wavers: false,
+        rests: false,
         stops: true,
     }
 }

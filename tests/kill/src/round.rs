@@ -74,6 +74,13 @@ fn play_inside<S, A: Message>(world: &World, case: &Case<S, A>, plan: Plan, boar
         return Err(format!("the victim ended with {end:?}"));
     }
     let repaired = look_after(world, &mut ticket, plan.repair)?;
+    // What the dead one left half done may wait for the next owner of a lock: until then, too, all that is led to is there, and nothing is lost.
+    if case.rests && plan.repair != Repair::WhoNeedsIt {
+        let fsck = world.arena.fsck().map_err(words("fsck"))?;
+        if !fsck.is_clean() {
+            return Err(format!("fsck after the death: {fsck}"));
+        }
+    }
     let k = match plan.fate {
         Fate::DiesAt(k) | Fate::StopsAt(k) => k,
         Fate::Lives => u64::MAX,

@@ -29,6 +29,7 @@ pub struct Suite {
     filter: Option<String>,
     list: bool,
     full: bool,
+    rests: bool,
     board: Board,
     passed: u32,
     failed: u32,
@@ -43,6 +44,7 @@ impl Suite {
             filter: None,
             list: false,
             full: std::env::var_os("PROCESSING_KILL_FULL").is_some_and(|value| value != "0"),
+            rests: false,
             board: Board::new(),
             passed: 0,
             failed: 0,
@@ -57,6 +59,11 @@ impl Suite {
             }
         }
         suite
+    }
+
+    /// In no case does anybody else work while the victim does: the arena is checked at once after each death that was repaired.
+    pub fn at_rest(self) -> Self {
+        Self { rests: true, ..self }
     }
 
     /// Whether everything is asked for.
@@ -101,7 +108,8 @@ impl Suite {
     }
 
     /// All tests of a case: killed at every k; the reaper too; stopped.
-    pub fn run<S, A: Message>(&mut self, case: Case<S, A>) {
+    pub fn run<S, A: Message>(&mut self, mut case: Case<S, A>) {
+        case.rests |= self.rests;
         let (board, full) = (self.board, self.full);
         let name = case.name.clone();
         // What each k came to, for the two others.

@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(5);
 type Triple = [u64; 3];
 
 fn main() -> ExitCode {
-    let mut suite = Suite::new();
+    let mut suite = Suite::new().at_rest();
     for shared in [false, true] {
         let name = |what: &str| format!("{what}.{}", if shared { "from-shared" } else { "from-open" });
         suite.run(all(name("write"), shared, |a| a.write().expect("write").fill(NEW)));

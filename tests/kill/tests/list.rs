@@ -149,7 +149,7 @@ const JOBS: &[Job] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut suite = Suite::new();
+    let mut suite = Suite::new().at_rest();
     for job in JOBS {
         suite.run(change(Word, job));
         suite.run(change(Text, job));

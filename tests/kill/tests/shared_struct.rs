@@ -20,7 +20,7 @@ type Value = (u64, Vec<u64>, Option<Queue<u64>>);
 type Struct = SharedStruct<Value>;
 
 fn main() -> ExitCode {
-    let mut suite = Suite::new();
+    let mut suite = Suite::new().at_rest();
     suite.run(replace("set", 0, |shared, world| shared.set(&value(2, world, false)).expect("set")));
     suite.run(replace("set.handle", 0, |shared, world| shared.set(&value(2, world, true)).expect("set")));
     suite.run(replace("set.large", 0, |shared, _| shared.set(&(2, vec![2; 9_000], None)).expect("set")));

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use processing::data::dict::hash::Seeds;
+use processing::layout::block::HEADER;
+use processing::layout::dict::BUCKET;
 use processing::{Arena, Message, SharedData, SharedDict};
 use processing_kill_tests::world::World;
 use processing_kill_tests::{Outcome, words};
@@ -12,6 +15,8 @@ use crate::round::Scenario;
 
 pub fn all() -> Vec<Box<dyn Scenario>> {
     vec![
+        // No slot in any segment for so many hashes that are alike: two segments. The directory has had an entry for each of the two before.
+        Box::new(change("split-8b", splits, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         // There is no slot in the segment: a larger one.
         Box::new(change("grow-8b", grows, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         Box::new(change("grow-text", texts_grow, put, |map, key| map.insert(key, text(51)))),
@@ -21,6 +26,8 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(change("pop-text", old_text, |d, key| d.pop(&key), |map, key| map.remove(&key))),
         Box::new(change("insert-8b", few, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
         Box::new(change("replace-8b", old, |d, key| d.insert(&key, &51), |map, key| map.insert(key, 51))),
+        Box::new(change("clear-8b", old, |d, _| d.clear(), |map, _| map.clear())),
+        Box::new(change("clear-text", old_text, |d, _| d.clear(), |map, _| map.clear())),
         Box::new(change("remove-8b", old, |d, key| d.remove(&key), |map, key| map.remove(&key))),
     ]
 }
@@ -92,6 +99,43 @@ fn until_full<V: SharedData>(world: &World, value: fn(u64) -> V) -> Made<V> {
         }
     }
     Err("it never grows".into())
+}
+
+/// So many keys are no more in one bucket, whatever is a segment's size.
+const ALIKE: usize = 21;
+
+/// A directory of four entries, of which two lead to one segment: that has as many keys as one bucket takes, and nothing else. With one more of these
+/// it is split, and the directory stays.
+fn splits(world: &World) -> Made<u64> {
+    let keys = |half| alike(half).take(ALIKE + 1);
+    let make = || {
+        let d = dict(world, 0, |n| n * 10)?;
+        // The first of these make a segment two, and one of those two, and so the directory four.
+        d.extend(keys(0).chain(keys(1).take(ALIKE)).map(|key| (key, key))).map_err(words("extend"))?;
+        Ok::<_, String>(d)
+    };
+    let last = keys(1).last().ok_or("no such key")?;
+    let another = make()?;
+    let stats = || another.stats().map_err(words("stats"));
+    let before = stats()?;
+    another.insert(&last, &1).map_err(words("insert"))?;
+    let after = stats()?;
+    // A directory of twice the size has some words more; segments are multiples of a bucket.
+    let same_directory = (after.bytes - before.bytes - HEADER).is_multiple_of(BUCKET);
+    if (before.segments, after.segments) != (3, 4) || !same_directory {
+        return Err(format!("it should be split, and was: {before:?}, then {after:?}"));
+    }
+    Ok((make()?, last))
+}
+
+/// Keys whose hashes begin with this bit, all in the first bucket of a segment for these, of whatever size; in one for half of these they would be in two.
+fn alike(half: u64) -> impl Iterator<Item = u64> {
+    const HOMES: u64 = 78;
+    let seeds = Seeds::new([0, 1, 2, 3].map(|i| SEED.rotate_left(16 * i)));
+    (1..).filter(move |key| {
+        let hash = seeds.of_word(*key);
+        hash >> 63 == half && ((hash << 1 >> 32) * HOMES) >> 32 == 0
+    })
 }
 
 /// What is there, by every way of looking.
