@@ -1,7 +1,8 @@
 //! Where a dictionary lies: a region, or a model's vectors.
 
 use crate::error::Error;
-use crate::layout::dict::{Named, Reference, SegmentSize};
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::SegmentSize;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Words that others may change meanwhile. An index beyond the end reads zero and stores nothing.
@@ -74,7 +75,7 @@ pub trait Memory {
     fn hash(&self, key: u64) -> u64;
 
     /// Where a block's own content begins: behind its references to other objects. Any word may be asked for.
-    fn content(&self, reference: Reference) -> Option<u64>;
+    fn content(&self, place: BlockPlace) -> Option<u64>;
 
     /// The block is VALUE of this dictionary, in that life.
     fn is_value(&self, block: Named) -> bool;
@@ -105,8 +106,8 @@ pub trait Writers: Memory {
     /// Where it is. Its content may be written as words.
     fn name(&self, block: &Self::Block<'_>) -> Named;
 
-    /// References to other objects stand in front of its content.
-    fn has_handles(&self, block: &Self::Block<'_>) -> bool;
+    /// The word by which readers find it.
+    fn place(&self, block: &Self::Block<'_>) -> BlockPlace;
 
     /// PRIVATE -> VALUE of this dictionary, which names it already.
     fn make_value(&self, block: Self::Block<'_>);

@@ -3,7 +3,8 @@
 use super::List;
 use super::memory::{Fresh, Memory, Word};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, Place, locate, room_of, segments_of};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, locate, room_of, segments_of};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -42,7 +43,7 @@ impl<M: Memory> List<'_, M> {
         let end = spine.first()?;
         let len = end.load(Relaxed);
         let (k, j) = locate(len);
-        let segment = Place(spine.get(..BEFORE)?.get(FIRST_SEGMENT + k)?.load(Relaxed));
+        let segment = BlockPlace(spine.get(..BEFORE)?.get(FIRST_SEGMENT + k)?.load(Relaxed));
         if segment.is_none() {
             return None;
         }

@@ -5,7 +5,7 @@ use super::append::damaged;
 use super::memory::{Memory, Word};
 use super::read::OutOfRange;
 use crate::error::Result;
-use crate::layout::list::Place;
+use crate::layout::block_place::BlockPlace;
 use crate::sync::atomic::Ordering::{Acquire, Release};
 use crate::sync::{fence, mutant};
 
@@ -54,10 +54,10 @@ pub fn read<W: Word>(words: &[W], mut each: impl FnMut(&[u8])) -> Option<()> {
 impl<M: Memory> List<'_, M> {
     /// As [`try_get`](Self::try_get), of a list of blocks: the element's archive goes to `each`, which sees it as [`read`] shows it. If the
     /// answer is `None`, or the place has handles, that is of no use. The place.
-    pub fn try_copy(&self, index: u64, each: impl FnMut(&[u8])) -> Option<Result<Place, OutOfRange>> {
+    pub fn try_copy(&self, index: u64, each: impl FnMut(&[u8])) -> Option<Result<BlockPlace, OutOfRange>> {
         self.validated(|version| {
             let place = match self.find(index)? {
-                Ok(word) => Place(word),
+                Ok(word) => BlockPlace(word),
                 Err(why) => return Some(Err(why)),
             };
             if !place.has_handles() {
@@ -68,12 +68,12 @@ impl<M: Memory> List<'_, M> {
     }
 
     /// Copies an element while the list is of `version`; of use only if it [still is](Self::try_each).
-    pub fn copy(&self, version: u64, place: Place, each: impl FnMut(&[u8])) -> Option<()> {
+    pub fn copy(&self, version: u64, place: BlockPlace, each: impl FnMut(&[u8])) -> Option<()> {
         self.copy_while(place, || self.is_still(version), each)
     }
 
     /// Copies an element that was seen in the list, if it is there still.
-    pub fn copy_alive(&self, place: Place, each: impl FnMut(&[u8])) -> Option<()> {
+    pub fn copy_alive(&self, place: BlockPlace, each: impl FnMut(&[u8])) -> Option<()> {
         let alive = || {
             // Acquire: pairs with the Release of whoever stores to a block that was freed.
             fence::fence(Acquire);
@@ -83,7 +83,7 @@ impl<M: Memory> List<'_, M> {
         (alive() || mutant::on("list.no_look_at_block")).then_some(())
     }
 
-    fn copy_while(&self, place: Place, still: impl Fn() -> bool, each: impl FnMut(&[u8])) -> Option<()> {
+    fn copy_while(&self, place: BlockPlace, still: impl Fn() -> bool, each: impl FnMut(&[u8])) -> Option<()> {
         let len = self.memory.words(place, 1)?.first()?.load(Acquire);
         // Before so much is looked at: it may be any number.
         if !still() {

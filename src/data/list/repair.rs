@@ -3,7 +3,8 @@
 use super::List;
 use super::memory::{Memory, Word};
 use super::replace::word;
-use crate::layout::list::{FIRST_SEGMENT, MOST, Place, SEGMENTS, SPINE_WORDS, first_of};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{FIRST_SEGMENT, MOST, SEGMENTS, SPINE_WORDS, first_of};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -31,7 +32,7 @@ impl<M: Memory> List<'_, M> {
         }
         for entry in spine.iter().skip(FIRST_SEGMENT).take(SEGMENTS) {
             let place = entry.load(Relaxed);
-            if place != 0 && !self.memory.is_value(Place(place)) {
+            if place != 0 && !self.memory.is_value(BlockPlace(place)) {
                 entry.store(0, Release);
             }
         }
@@ -49,9 +50,9 @@ impl<M: Memory> List<'_, M> {
 
     /// Every block that is the list's: each once, leaves first, what leads to others after them. `each` may free them, and it may be
     /// done again after only some were freed. For who is alone: at teardown, or at rest, perhaps with a dead owner's work half done.
-    pub fn each_block(&self, each: &mut dyn FnMut(Place)) {
+    pub fn each_block(&self, each: &mut dyn FnMut(BlockPlace)) {
         let control = self.memory.control();
-        let swap = Place(control.swap.load(Relaxed));
+        let swap = BlockPlace(control.swap.load(Relaxed));
         if self.memory.is_value(swap) {
             if self.is_committed(swap) {
                 self.each_replaced(swap, each)
@@ -59,7 +60,7 @@ impl<M: Memory> List<'_, M> {
                 self.each_unused(swap, each)
             }
         }
-        let root = Place(control.root.load(Relaxed));
+        let root = BlockPlace(control.root.load(Relaxed));
         if !self.memory.is_value(root) {
             return;
         }
@@ -70,7 +71,7 @@ impl<M: Memory> List<'_, M> {
             self.each_element(spine, 0..first_of(SEGMENTS), each);
         }
         for k in FIRST_SEGMENT..FIRST_SEGMENT + SEGMENTS {
-            let place = Place(word(spine, k));
+            let place = BlockPlace(word(spine, k));
             if self.memory.is_value(place) {
                 each(place);
             }
@@ -79,7 +80,7 @@ impl<M: Memory> List<'_, M> {
     }
 
     /// What the record of a `set` names and the element does not.
-    fn each_set(&self, spine: &[M::Word], each: &mut dyn FnMut(Place)) {
+    fn each_set(&self, spine: &[M::Word], each: &mut dyn FnMut(BlockPlace)) {
         let control = self.memory.control();
         let new = control.set_new.load(Relaxed);
         if new == 0 {
@@ -87,7 +88,7 @@ impl<M: Memory> List<'_, M> {
         }
         let slot = self.slot(spine, control.set_index.load(Relaxed).min(MOST - 1));
         let committed = slot.is_some_and(|slot| slot.load(Relaxed) == new);
-        let other = Place(if committed { control.set_old.load(Relaxed) } else { new });
+        let other = BlockPlace(if committed { control.set_old.load(Relaxed) } else { new });
         if self.memory.is_value(other) {
             each(other);
         }

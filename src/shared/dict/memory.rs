@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::arena::{Arena as Store, Block, Body, ObjectRef};
 use crate::channel::bare_lock::{BareHeld, BareLock};
 use crate::channel::domain::Domain;
-use crate::data::dict::content::{content, is_whole, reference, seeds};
+use crate::data::dict::content::{content, is_whole, seeds};
 use crate::data::dict::hash::Seeds;
 use crate::data::dict::span::Span;
 use crate::data::dict::{Memory, Writers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::dict::{DictBody, Named, Reference, SEGMENTS, SegmentSize};
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::{DictBody, SEGMENTS, SegmentSize};
 use crate::layout::object::ObjectId;
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
@@ -80,18 +81,16 @@ impl Memory for Attached {
     }
 
     #[inline]
-    fn content(&self, reference: Reference) -> Option<u64> {
-        content(self.store(), reference)
+    fn content(&self, place: BlockPlace) -> Option<u64> {
+        content(self.store(), place)
     }
 
     fn is_value(&self, block: Named) -> bool {
-        reference(self.store(), self.id, block).is_some()
+        self.store().named(block, self.id).is_some()
     }
 
     fn free(&self, block: Named) {
-        if let Some(reference) = reference(self.store(), self.id, block) {
-            self.store().free_value(reference, self.id);
-        }
+        self.store().free_named(block, self.id);
     }
 }
 
@@ -105,12 +104,11 @@ impl Writers for Attached {
     }
 
     fn name(&self, block: &Block<'_>) -> Named {
-        let view = block.view();
-        Named { offset: view.offset(), generation: view.generation(), bits: 48 }
+        block.view().name()
     }
 
-    fn has_handles(&self, block: &Block<'_>) -> bool {
-        block.view().children() > 0
+    fn place(&self, block: &Block<'_>) -> BlockPlace {
+        block.view().place()
     }
 
     fn make_value(&self, block: Block<'_>) {

@@ -11,7 +11,8 @@ use crate::data::dict::content::body_len;
 use crate::data::dict::{Batch, Dict, Entered, Extent, Key, Next, Put, Seen, Words};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::REFERENCE_SIZE;
-use crate::layout::dict::{Lengths, Reference, STRIPES_MAX, Settings, at};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::dict::{Lengths, STRIPES_MAX, Settings, at};
 use crate::layout::object::ObjectId;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::{fence, hint};
@@ -297,7 +298,7 @@ impl Raw {
     }
 
     /// References of this process's own to the handles of a value, whose entry is locked.
-    fn handles(&self, reference: Reference) -> Result<Vec<Child>> {
+    fn handles(&self, reference: BlockPlace) -> Result<Vec<Child>> {
         let store = self.domain().store();
         let Some(view) = store.view_at(reference.offset()) else { return Ok(Vec::new()) };
         let attach = |i| self.domain().with_room(|| store.attach_child(&view, i)).map(Child::whole);

@@ -7,10 +7,10 @@ use crate::channel::parcel;
 use crate::channel::transfer::{Child, Part, Scope};
 use crate::data::list::element;
 use crate::data::list::memory::{Fresh, Memory};
-use crate::data::list::stored::{Stored, place_of};
+use crate::data::list::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::REFERENCE_SIZE;
-use crate::layout::list::Place;
+use crate::layout::block_place::BlockPlace;
 use crate::ring::plain::{plain_bytes, plain_value};
 use crate::shared::{SharedData, data};
 
@@ -48,7 +48,7 @@ impl<T: SharedData> SharedList<T> {
             return Ok((Self::word_of(value), None));
         }
         let block = self.pack(value)?;
-        Ok((place_of(&block).0, Some(block)))
+        Ok((block.view().place().0, Some(block)))
     }
 
     /// All of them, before anything is locked: iterators run their owner's code.
@@ -96,10 +96,9 @@ impl<T: SharedData> SharedList<T> {
         if Self::INLINE {
             return Self::of_word(word);
         }
-        let view = stored.view(Place(word)).ok_or_else(|| self.damaged())?;
-        let children = view.children();
-        let start = view.offset() + u64::from(children) * REFERENCE_SIZE;
-        let words = self.inner.region.words(start, view.len() / 8).ok_or_else(|| self.damaged())?;
+        let view = stored.view(BlockPlace(word)).ok_or_else(|| self.damaged())?;
+        let words = self.inner.region.words(view.content_offset(), view.len() / 8);
+        let words = words.ok_or_else(|| self.damaged())?;
         let mut bytes = Buffer::new();
         element::read(words, |part| bytes.extend_from_slice(part)).ok_or_else(|| self.damaged())?;
         parcel::with_handles(self.inner.core.domain(), &view, || data::decode(&bytes))
@@ -110,7 +109,7 @@ impl<T: SharedData> SharedList<T> {
         if Self::INLINE {
             return Some(Self::of_word(word));
         }
-        let place = Place(word);
+        let place = BlockPlace(word);
         if place.has_handles() {
             let read = || {
                 Ok(self.with(|_, stored| {

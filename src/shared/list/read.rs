@@ -7,7 +7,7 @@ use crate::channel::message::Buffer;
 use crate::data::list::List;
 use crate::data::list::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::list::Place;
+use crate::layout::block_place::BlockPlace;
 use crate::shared::{SharedData, data};
 use crate::sync::hint;
 
@@ -90,7 +90,7 @@ impl<T: SharedData> SharedList<T> {
             });
             match seen {
                 Some(Ok(word)) if Self::INLINE => return Self::of_word(word),
-                Some(Ok(word)) if Place(word).has_handles() => break,
+                Some(Ok(word)) if BlockPlace(word).has_handles() => break,
                 Some(Ok(_)) => return data::decode(&bytes),
                 Some(Err(why)) => return Err(self.not_there(index, why)),
                 None => hint::spin_loop(),
@@ -198,7 +198,7 @@ impl<T: SharedData> SharedList<T> {
                         copied.words.push(word);
                         return true;
                     }
-                    let place = Place(word);
+                    let place = BlockPlace(word);
                     copied.handles |= place.has_handles();
                     if copied.handles {
                         return false;
