@@ -232,9 +232,14 @@ fn block_against(
     });
 }
 
+fn room(bytes: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    bytes.resize(len, 0);
+    bytes
+}
+
 /// True: there was one.
 fn copy(list: &List<'_, &Shared>, bytes: &mut Vec<u8>) -> Option<bool> {
-    Some(list.try_copy(0, |part| bytes.extend_from_slice(part))?.is_ok())
+    Some(list.try_copy(0, |len| room(bytes, len))?.is_ok())
 }
 
 fn set_twice(shared: &Shared, list: &List<'_, &Shared>) {
@@ -273,7 +278,7 @@ fn a_block_that_was_seen_before_is_there_whole_or_not_any_more() {
             },
         )?
         .ok()?;
-        Some(list.copy_alive(seen?, |part| bytes.extend_from_slice(part)).is_some())
+        Some(list.copy_alive(seen?, |len| room(bytes, len)).is_some())
     });
 }
 

@@ -10,10 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 
 use processing::GetError;
-use processing::data::list::memory::{Fresh, Memory, Word};
+use processing::data::list::memory::{Fresh, Memory};
 use processing::data::list::{List, element};
 use processing::layout::block_place::{BlockPlace, Named};
 use processing::layout::list::ListWords;
+use processing::prim::words::Word;
 use processing::sync::atomic::Ordering;
 use processing_loom_tests::deep;
 

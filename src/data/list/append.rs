@@ -1,10 +1,11 @@
 //! Adding to the end, by who has the lock.
 
 use super::List;
-use super::memory::{Fresh, Memory, Word};
+use super::memory::{Fresh, Memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, locate, room_of, segments_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 

@@ -3,25 +3,7 @@
 use crate::error::Result;
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::ListWords;
-use crate::sync::atomic::{AtomicU64, Ordering};
-
-/// A shared word.
-pub trait Word {
-    fn load(&self, order: Ordering) -> u64;
-    fn store(&self, value: u64, order: Ordering);
-}
-
-impl Word for AtomicU64 {
-    #[inline(always)]
-    fn load(&self, order: Ordering) -> u64 {
-        AtomicU64::load(self, order)
-    }
-
-    #[inline(always)]
-    fn store(&self, value: u64, order: Ordering) {
-        AtomicU64::store(self, value, order);
-    }
-}
+use crate::prim::words::Word;
 
 /// What a list asks of the memory that it lies in.
 ///

@@ -1,9 +1,10 @@
 //! Reading: by everybody, at any time, without a lock.
 
 use super::List;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{FIRST_SEGMENT, SPINE_WORDS, locate, room_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, mutant};
 

@@ -1,10 +1,11 @@
 //! What an heir does before anything else, and what a list consists of.
 
 use super::List;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use super::replace::word;
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{FIRST_SEGMENT, MOST, SEGMENTS, SPINE_WORDS, first_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 

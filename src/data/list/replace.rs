@@ -5,13 +5,14 @@ use core::ops::Range;
 
 use super::List;
 use super::append::{damaged, too_many};
-use super::memory::{Fresh, Memory, Word};
+use super::memory::{Fresh, Memory};
 use crate::error::Result;
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{
     ADDED, BEFORE, DROPPED, FIRST_SEGMENT, LEN, MOST, SEGMENTS, SPINE_WORDS, first_of, locate, room_of,
     segments_of,
 };
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 

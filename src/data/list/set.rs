@@ -2,9 +2,10 @@
 
 use super::List;
 use super::append::damaged;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use crate::error::Result;
 use crate::layout::block_place::BlockPlace;
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 

@@ -2,10 +2,11 @@
 
 use super::List;
 use super::append::damaged;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use crate::error::Result;
 use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{FIRST_SEGMENT, SEGMENTS, segments_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 

@@ -2,43 +2,23 @@
 
 use super::SharedList;
 use crate::arena::Block;
-use crate::channel::message::Buffer;
 use crate::channel::parcel;
 use crate::channel::transfer::{Child, Part, Scope};
+use crate::data::bytes::Bytes;
 use crate::data::list::element;
 use crate::data::list::memory::{Fresh, Memory};
 use crate::data::list::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::REFERENCE_SIZE;
 use crate::layout::block_place::BlockPlace;
-use crate::ring::plain::{plain_bytes, plain_value};
-use crate::shared::{SharedData, data};
-
-/// A word as the archive that it begins with.
-#[repr(align(16))]
-struct Aligned([u8; 8]);
+use crate::ring::plain::plain_bytes;
+use crate::shared::{SharedData, data, inline};
 
 impl<T: SharedData> SharedList<T> {
     /// The word of a plain value.
     #[inline(always)]
     pub(super) fn word_of(value: &T) -> u64 {
-        let mut word = [0; 8];
-        let bytes = plain_bytes(value).unwrap_or_default();
-        if let Some(room) = word.get_mut(..bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-        u64::from_ne_bytes(word)
-    }
-
-    /// The plain value that a word holds.
-    #[inline(always)]
-    pub(super) fn of_word(word: u64) -> Result<T> {
-        let copy = Aligned(word.to_ne_bytes());
-        let archived = data::view::<T>(copy.0.get(..size_of::<T::Archived>()).unwrap_or_default())?;
-        match plain_value([word]) {
-            Some(value) => Ok(value),
-            None => data::own::<T>(archived),
-        }
+        inline::word_of(plain_bytes(value).unwrap_or_default())
     }
 
     /// A value as it is to be in the list: its word, and the block that this names, if it needs one.
@@ -94,20 +74,20 @@ impl<T: SharedData> SharedList<T> {
     /// The value of an element, for who has the lock.
     pub(super) fn value_of(&self, stored: &Stored<'_>, word: u64) -> Result<T> {
         if Self::INLINE {
-            return Self::of_word(word);
+            return inline::of_word(word);
         }
         let view = stored.view(BlockPlace(word)).ok_or_else(|| self.damaged())?;
         let words = self.inner.region.words(view.content_offset(), view.len() / 8);
         let words = words.ok_or_else(|| self.damaged())?;
-        let mut bytes = Buffer::new();
-        element::read(words, |part| bytes.extend_from_slice(part)).ok_or_else(|| self.damaged())?;
+        let mut bytes = Bytes::new();
+        element::read(words, |len| bytes.room(len)).ok_or_else(|| self.damaged())?;
         parcel::with_handles(self.inner.core.domain(), &view, || data::decode(&bytes))
     }
 
     /// The value of an element that was seen in the list; `None` if it is not there any more.
     pub(super) fn value_if_there(&self, word: u64) -> Option<Result<T>> {
         if Self::INLINE {
-            return Some(Self::of_word(word));
+            return Some(inline::of_word(word));
         }
         let place = BlockPlace(word);
         if place.has_handles() {
@@ -118,8 +98,8 @@ impl<T: SharedData> SharedList<T> {
             };
             return self.locked(read).and_then(|answer| answer).transpose();
         }
-        let mut bytes = Buffer::new();
-        self.with(|list, _| list.copy_alive(place, |part| bytes.extend_from_slice(part)))?;
+        let mut bytes = Bytes::new();
+        self.look(|list| list.copy_alive(place, |len| bytes.room(len)))?;
         Some(data::decode(&bytes))
     }
 }

@@ -32,8 +32,8 @@ use crate::locks::core::{Core, Got, Missed};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::{Presence, Region};
-use crate::ring::plain::plain_len;
 use crate::shared::SharedData;
+use crate::shared::inline::is_inline;
 use crate::sync::atomic::Ordering;
 
 const NOUN: &str = "list";
@@ -164,7 +164,7 @@ impl<T: SharedData> SharedList<T> {
     }
 
     /// Elements are values, and not blocks.
-    const INLINE: bool = matches!(plain_len::<T>(), Some(0..=8));
+    const INLINE: bool = is_inline::<T>();
 
     fn create(domain: &Domain, spinner: Spinner) -> Result<Self> {
         let hash = codec::fingerprint::<T>();
