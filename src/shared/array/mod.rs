@@ -25,6 +25,7 @@ use crate::arena::ObjectRef;
 use crate::channel::domain::{Domain, deadline_in};
 use crate::channel::{codec, kind};
 use crate::data::array::Array;
+use crate::data::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
@@ -333,7 +334,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     /// `OutOfRange` if they do not lie in the array; those of [`write`](Self::write).
     pub fn set_slice(&self, at: usize, elements: &[T]) -> Result<()> {
         let range = self.range(at..at.saturating_add(elements.len()))?;
-        self.replace(range, |room| room.copied(elements))
+        self.replace(range, |block| Draft::copied(block, elements))
     }
 
     /// Makes all elements this value, in one step.
@@ -342,7 +343,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
     ///
     /// Those of [`write`](Self::write).
     pub fn fill(&self, value: T) -> Result<()> {
-        self.replace(0..self.len(), |room| room.filled(value))
+        self.replace(0..self.len(), |block| Draft::repeated(block, value, self.len()))
     }
 
     /// How this handle waits (default: adaptive), and the clones that are made of it from now on.

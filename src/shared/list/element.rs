@@ -3,13 +3,12 @@
 use super::SharedList;
 use crate::arena::Block;
 use crate::channel::parcel;
-use crate::channel::transfer::{Child, Part, Scope};
+use crate::channel::transfer::Scope;
 use crate::data::bytes::Bytes;
 use crate::data::list::element;
 use crate::data::list::memory::{Fresh, Memory};
 use crate::data::list::stored::Stored;
-use crate::error::{Error, ErrorKind, Result};
-use crate::layout::REFERENCE_SIZE;
+use crate::error::Result;
 use crate::layout::block_place::BlockPlace;
 use crate::ring::plain::plain_bytes;
 use crate::shared::{SharedData, data, inline};
@@ -49,26 +48,12 @@ impl<T: SharedData> SharedList<T> {
             let (words, count) = (element::words_for(bytes.len()), children.len() as u32);
             let domain = self.inner.core.domain();
             let block = domain.with_room(|| self.store().alloc(words * 8, count))?;
-            let start = block.view().offset() + u64::from(count) * REFERENCE_SIZE;
-            let room = self.inner.region.words(start, words).ok_or_else(|| self.damaged())?;
+            let room = self.inner.region.words(block.view().content_offset(), words);
+            let room = room.ok_or_else(|| self.damaged())?;
             element::write(room, bytes).map_err(|error| self.named(error))?;
-            for (i, child) in children.iter().enumerate() {
-                self.check_child(child)?;
-                domain.with_room(|| block.add_child(i as u32, &child.object))?;
-            }
+            parcel::add_shared(domain, &block, &children)?;
             Ok(block)
         })?
-    }
-
-    fn check_child(&self, child: &Child) -> Result<()> {
-        if child.part != Part::Whole {
-            let what =
-                "the end of a connection has one owner, and an element of a list any number of readers";
-            return Err(Error::new(ErrorKind::InvalidInput, self.inner.core.object(), what)
-                .hint("send it through a queue or give it to a process"));
-        }
-        let other = child.object.arena().region().id() != self.inner.region.id();
-        if other { Err(parcel::other_arena()) } else { Ok(()) }
     }
 
     /// The value of an element, for who has the lock.
