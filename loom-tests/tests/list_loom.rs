@@ -95,7 +95,7 @@ impl Memory for &Shared {
     }
     fn is_value(&self, place: BlockPlace) -> bool {
         let own = self.find(place).map_or(0, |block| block.own.load(Acquire));
-        own & 3 == VALUE && place.is_of(own >> 2)
+        own & 3 == VALUE && place.block().is_of(own >> 2)
     }
     fn free(&self, place: BlockPlace) {
         if self.is_value(place)

@@ -136,7 +136,7 @@ impl<T: SharedData> SharedStruct<T> {
 
     fn over(object: ObjectRef, spinner: Spinner) -> Result<Self> {
         open::check::<T>(&object, kind::STRUCT)?;
-        let lock = DataLock::open(object.clone(), kind::STRUCT, NOUN)?;
+        let lock = DataLock::open(object.clone(), NOUN)?;
         let region = lock.domain().region().clone();
         let presence = region.presence()?;
         let body = Body::of(object)?;

@@ -144,7 +144,7 @@ impl Inner {
         Ok(if Plain::<T>::IN_WORD {
             Place::Word(Body::of(object.clone())?)
         } else {
-            Place::Copies(Body::of(object.clone())?, DataLock::open(object.clone(), kind::VALUE, NOUN)?)
+            Place::Copies(Body::of(object.clone())?, DataLock::open(object.clone(), NOUN)?)
         })
     }
 

@@ -6,13 +6,14 @@ use std::ops::{Deref, DerefMut, Range, RangeBounds};
 use std::thread;
 
 use super::SharedArray;
-use super::lock::{Held, Wanted};
+use super::lock::Wanted;
 use crate::arena::Block;
 use crate::data::array::Exclusive;
 use crate::data::draft::Draft;
 use crate::error::Result;
 use crate::prim::limits::Limits;
 use crate::shared::SharedData;
+use crate::shared::lock::Held;
 
 /// Elements of a [`SharedArray`] to be changed; see [`write`](SharedArray::write) and [`write_range`](SharedArray::write_range).
 ///
@@ -26,7 +27,7 @@ pub struct ArrayWriteGuard<'a, T: SharedData + Copy> {
     range: Range<usize>,
     exclusive: Exclusive<'a, T>,
     // After `exclusive`: the mode is said under the lock.
-    _held: Held<'a, T>,
+    _held: Held<'a>,
     shared: &'a SharedArray<T>,
     _stays: PhantomData<*const ()>,
 }
@@ -67,7 +68,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
         if !self.array().is_present() {
             return Err(self.stranger());
         }
-        self.inner.domain.with_room(|| self.array().room(count))
+        self.inner.lock.domain().with_room(|| self.array().room(count))
     }
 }
 

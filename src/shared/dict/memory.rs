@@ -15,7 +15,7 @@ use crate::layout::dict::{DictBody, SEGMENTS, SegmentSize};
 use crate::layout::object::ObjectId;
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
-use crate::region::{Me, Presence};
+use crate::region::Presence;
 use crate::sync::atomic::AtomicU64;
 
 /// See the module.
@@ -23,7 +23,6 @@ pub(super) struct Attached {
     pub(super) body: Body<DictBody>,
     id: ObjectId,
     pub(super) presence: Presence,
-    me: Me,
     pub(super) domain: Arc<Domain>,
     span: Span,
     pub(super) seeds: Seeds,
@@ -34,7 +33,6 @@ impl Attached {
     pub(super) fn open(object: ObjectRef) -> Result<Self> {
         let (domain, id) = (Domain::of(&object)?, object.id());
         let presence = domain.region().presence()?;
-        let me = presence.me();
         let body = Body::<DictBody>::of(object)?;
         if !is_whole(body.all_words()) {
             let name = format!("object {}", id.index);
@@ -42,7 +40,7 @@ impl Attached {
         }
         let seeds = seeds(body.all_words());
         let span = Span::new(domain.region().clone());
-        Ok(Self { body, id, presence, me, domain, span, seeds, spinner: Spinner::default() })
+        Ok(Self { body, id, presence, domain, span, seeds, spinner: Spinner::default() })
     }
 
     /// That this is still the process that made the handle.
@@ -120,6 +118,6 @@ impl Writers for Attached {
         let word = self.body().get(word).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "shared dictionary", "its body has fewer stripes than it says")
         })?;
-        BareLock::new(word, self.me, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
+        BareLock::new(word, &self.presence, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
     }
 }

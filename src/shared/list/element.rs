@@ -46,7 +46,7 @@ impl<T: SharedData> SharedList<T> {
         data::encode(value, |bytes| {
             let children = scope.take();
             let (words, count) = (element::words_for(bytes.len()), children.len() as u32);
-            let domain = self.inner.core.domain();
+            let domain = self.inner.lock.domain();
             let block = domain.with_room(|| self.store().alloc(words * 8, count))?;
             let room = self.inner.region.words(block.view().content_offset(), words);
             let room = room.ok_or_else(|| self.damaged())?;
@@ -66,7 +66,7 @@ impl<T: SharedData> SharedList<T> {
         let words = words.ok_or_else(|| self.damaged())?;
         let mut bytes = Bytes::new();
         element::read(words, |len| bytes.room(len)).ok_or_else(|| self.damaged())?;
-        parcel::with_handles(self.inner.core.domain(), &view, || data::decode(&bytes))
+        parcel::with_handles(self.inner.lock.domain(), &view, || data::decode(&bytes))
     }
 
     /// The value of an element that was seen in the list; `None` if it is not there any more.

@@ -183,7 +183,7 @@ impl<T: SharedData> SharedList<T> {
             return Ok(start..end);
         }
         let what = format!("there is no range {start}..{end}, the length is {len}");
-        Err(Error::new(ErrorKind::OutOfRange, self.inner.core.object(), what))
+        Err(Error::new(ErrorKind::OutOfRange, self.inner.lock.object(), what))
     }
 
     /// Copies of what `pick` chooses, as it was at one moment.
