@@ -325,7 +325,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
         Ok(self.read()?.to_vec())
     }
 
-    /// Replaces as many elements as there are in `elements`, from `at` on, in one step.
+    /// Replaces as many elements as there are in `elements`, from `at` on, in one step. Until then it takes as much of the arena again as they do.
     ///
     /// # Errors
     ///
@@ -335,7 +335,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
         self.replace(range, |block| Draft::copied(block, elements))
     }
 
-    /// Makes all elements this value, in one step.
+    /// Makes all elements this value, in one step. Until then it takes as much of the arena again as they do.
     ///
     /// # Errors
     ///

@@ -18,7 +18,8 @@ use crate::shared::lock::Held;
 /// Elements of a [`SharedArray`] to be changed; see [`write`](SharedArray::write) and [`write_range`](SharedArray::write_range).
 ///
 /// They become the array's when it is dropped or [`commit`](Self::commit)ted, in one step; not if it is dropped in a panic. A guard that
-/// was not changed writes nothing. It stays with its thread.
+/// was not changed writes nothing. It stays with its thread. One that is forgotten ([`std::mem::forget`]) changes nothing, and keeps others out until
+/// this process drops its last handle of the array, or ends.
 #[must_use = "the changes are made, and others let in, when the guard is dropped"]
 pub struct ArrayWriteGuard<'a, T: SharedData + Copy> {
     /// `None`: it is committed, or the range is empty.
