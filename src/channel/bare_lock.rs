@@ -15,6 +15,7 @@ use crate::sys::thread;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BareLock<'a> {
     lock: RawLock<'a>,
+    me: LockWord,
     presence: &'a Presence,
     domain: &'a Domain,
 }
@@ -29,16 +30,16 @@ pub(crate) struct BareHeld<'a> {
 }
 
 impl<'a> BareLock<'a> {
+    /// `me` is the [`owner`] that `presence` stands for.
     #[inline(always)]
-    pub(crate) fn new(word: &'a AtomicU64, presence: &'a Presence, domain: &'a Domain) -> Self {
-        Self { lock: RawLock::new(word), presence, domain }
+    pub(crate) fn new(word: &'a AtomicU64, me: LockWord, presence: &'a Presence, domain: &'a Domain) -> Self {
+        Self { lock: RawLock::new(word), me, presence, domain }
     }
 
     /// The word of a lock that the calling thread has.
     #[inline(always)]
     fn mine(self) -> LockWord {
-        let me = self.presence.me();
-        LockWord::owned(me.id, me.incarnation).by(thread::tag())
+        self.me.by(thread::tag())
     }
 
     /// Whether the calling thread has it.
@@ -103,6 +104,12 @@ impl Drop for BareHeld<'_> {
             self.lock.release(self.mine);
         }
     }
+}
+
+/// The word of this process as the owner of a lock.
+pub(crate) fn owner(presence: &Presence) -> LockWord {
+    let me = presence.me();
+    LockWord::owned(me.id, me.incarnation)
 }
 
 /// Asks the kernel after the owners that a word names.

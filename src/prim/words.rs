@@ -23,18 +23,23 @@ impl Word for AtomicU64 {
 }
 
 /// The words that these bytes fill; what is left of the last one is zero.
-#[inline]
+#[inline(always)]
 pub fn of(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let (whole, rest) = bytes.as_chunks::<8>();
+    whole.iter().map(|bytes| u64::from_ne_bytes(*bytes)).chain((!rest.is_empty()).then(|| last_of(rest)))
+}
+
+/// The word that begins with less than eight bytes.
+#[inline(always)]
+fn last_of(rest: &[u8]) -> u64 {
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    let last = (!rest.is_empty()).then_some(last);
-    whole.iter().copied().chain(last).map(u64::from_ne_bytes)
+    u64::from_ne_bytes(last)
 }
 
 /// Copies the first `out.len()` bytes of `words`; fewer if there are not so many. Tells how many. Whether they belong together is for the caller to
 /// find out, after a fence (Acquire).
-#[inline]
+#[inline(always)]
 pub fn load<W: Word>(words: &[W], out: &mut [u8], order: Ordering) -> usize {
     let len = out.len().min(words.len() * 8);
     let (whole, rest) = out.split_at_mut(len / 8 * 8);
@@ -54,14 +59,20 @@ pub fn load<W: Word>(words: &[W], out: &mut [u8], order: Ordering) -> usize {
 ///
 /// With relaxed stores the caller has run a fence (Release) since the last store by which a reader may have been led here: who sees one of these words
 /// then sees that store, too.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn store<W: Word>(words: &[W], bytes: &[u8], order: Ordering) -> bool {
-    let fits = words.len() >= bytes.len().div_ceil(8);
-    if fits {
-        words.iter().zip(of(bytes)).for_each(|(word, value)| word.store(value, order));
+    let (whole, rest) = bytes.as_chunks::<8>();
+    if words.len() < bytes.len().div_ceil(8) {
+        return false;
     }
-    fits
+    for (word, bytes) in words.iter().zip(whole) {
+        word.store(u64::from_ne_bytes(*bytes), order);
+    }
+    if let (Some(word), false) = (words.get(whole.len()), rest.is_empty()) {
+        word.store(last_of(rest), order);
+    }
+    true
 }
 
 #[cfg(all(test, not(loom)))]

@@ -26,7 +26,7 @@ pub(super) fn word_of(bytes: &[u8]) -> u64 {
 /// `Corrupt` if it is none.
 #[inline(always)]
 pub(super) fn of_word<T: SharedData>(word: u64) -> Result<T> {
-    match plain::checked([word]) {
+    match if is_inline::<T>() { plain::checked([word]) } else { None } {
         Some(value) => Ok(value),
         None => explain(word),
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::arena::{Body, ObjectRef};
-use crate::channel::bare_lock::{BareHeld, BareLock};
+use crate::channel::bare_lock::{self, BareHeld, BareLock};
 use crate::channel::domain::Domain;
 use crate::error::{Error, Result};
-use crate::layout::lock::LockBody;
+use crate::layout::lock::{LockBody, LockWord};
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
 use crate::region::Presence;
@@ -14,6 +14,8 @@ use crate::region::Presence;
 /// The lock at the start of an object's body, in this process.
 pub(super) struct DataLock {
     body: Body<LockBody>,
+    /// The word of this process as its owner.
+    me: LockWord,
     presence: Presence,
     noun: &'static str,
     domain: Arc<Domain>,
@@ -29,7 +31,7 @@ impl DataLock {
         let presence = domain.region().presence()?;
         // A guard may be forgotten: then the lock is an orphan when this process lets go of the handle.
         object.expect_claims();
-        Ok(Self { body: Body::of(object)?, presence, noun, domain })
+        Ok(Self { body: Body::of(object)?, me: bare_lock::owner(&presence), presence, noun, domain })
     }
 
     pub(super) fn domain(&self) -> &Arc<Domain> {
@@ -72,7 +74,7 @@ impl DataLock {
 
     #[inline(always)]
     fn bare(&self) -> BareLock<'_> {
-        BareLock::new(&self.body.word, &self.presence, &self.domain)
+        BareLock::new(&self.body.word, self.me, &self.presence, &self.domain)
     }
 
     /// An error of the lock, which does not know whose it is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::arena::{Arena as Store, Block, Body, ObjectRef};
-use crate::channel::bare_lock::{BareHeld, BareLock};
+use crate::channel::bare_lock::{self, BareHeld, BareLock};
 use crate::channel::domain::Domain;
 use crate::data::dict::content::{content, is_whole, seeds};
 use crate::data::dict::hash::Seeds;
@@ -12,6 +12,7 @@ use crate::data::dict::{Memory, Writers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::block_place::{BlockPlace, Named};
 use crate::layout::dict::{DictBody, SEGMENTS, SegmentSize};
+use crate::layout::lock::LockWord;
 use crate::layout::object::ObjectId;
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
@@ -23,6 +24,8 @@ pub(super) struct Attached {
     pub(super) body: Body<DictBody>,
     id: ObjectId,
     pub(super) presence: Presence,
+    /// The word of this process as the owner of a lock.
+    me: LockWord,
     pub(super) domain: Arc<Domain>,
     span: Span,
     pub(super) seeds: Seeds,
@@ -33,6 +36,7 @@ impl Attached {
     pub(super) fn open(object: ObjectRef) -> Result<Self> {
         let (domain, id) = (Domain::of(&object)?, object.id());
         let presence = domain.region().presence()?;
+        let me = bare_lock::owner(&presence);
         let body = Body::<DictBody>::of(object)?;
         if !is_whole(body.all_words()) {
             let name = format!("object {}", id.index);
@@ -40,7 +44,7 @@ impl Attached {
         }
         let seeds = seeds(body.all_words());
         let span = Span::new(domain.region().clone());
-        Ok(Self { body, id, presence, domain, span, seeds, spinner: Spinner::default() })
+        Ok(Self { body, id, presence, me, domain, span, seeds, spinner: Spinner::default() })
     }
 
     /// That this is still the process that made the handle.
@@ -118,6 +122,6 @@ impl Writers for Attached {
         let word = self.body().get(word).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "shared dictionary", "its body has fewer stripes than it says")
         })?;
-        BareLock::new(word, &self.presence, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
+        BareLock::new(word, self.me, &self.presence, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
     }
 }
