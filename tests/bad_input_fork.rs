@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use processing::{
-    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, SharedStruct, SharedValue,
-    StartMethod, pipe_in, spawn,
+    Arena, Connection, Error, ErrorKind, Exit, Lease, Process, Queue, SharedArray, SharedDict, SharedList,
+    SharedStruct, SharedValue, StartMethod, pipe_in, spawn,
 };
 
 fn main() {
@@ -27,6 +27,8 @@ fn all() {
     a_copy_may_do_nothing_with_its_parents_array();
     println!("a_copy_changes_no_shared_data_and_its_guards_are_its_parents");
     a_copy_changes_no_shared_data_and_its_guards_are_its_parents();
+    println!("a_copy_that_is_made_in_an_update_changes_nothing_and_gives_nothing_back");
+    a_copy_that_is_made_in_an_update_changes_nothing_and_gives_nothing_back();
     println!("a_copy_may_not_wait_for_its_parents_children");
     a_copy_may_not_wait_for_its_parents_children();
     for value in [&b"thread"[..], b" spawn", b"\xff\xfe", b"fork,spawn"] {
@@ -244,6 +246,94 @@ fn a_copy_changes_no_shared_data_and_its_guards_are_its_parents() {
     assert_eq!(copied_reads.as_ref().expect("still here").as_str(), "old");
     drop((copied_reads, word, long));
     drop(text);
+    let report = arena.fsck().expect("fsck");
+    assert!(report.is_clean() && report.objects == 0, "{report}");
+}
+
+/// An `update` whose closure, or what it calls, makes a copy of this process with `fork`: the copy may not end the call.
+fn in_a_copy_of<R>(update: impl FnOnce(&mut dyn FnMut()) -> processing::Result<R>) {
+    let mut is_copy = false;
+    let answer = update(&mut || {
+        // SAFETY: this process has one thread, so the copy may do anything.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0, "fork");
+        is_copy = pid == 0;
+        if !is_copy {
+            let mut status = 0;
+            // SAFETY: the place of the answer is good.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_eq!(status, 0, "the copy ended the call");
+        }
+    });
+    if is_copy {
+        let refused = answer.is_err_and(|error| error.kind() == ErrorKind::WrongProcess);
+        // SAFETY: ends the copy without what was registered for its parent's exit.
+        unsafe { libc::_exit(i32::from(!refused)) };
+    }
+    answer.expect("the call");
+}
+
+fn a_copy_that_is_made_in_an_update_changes_nothing_and_gives_nothing_back() {
+    let arena = Arena::builder().limit(16 << 20).build().expect("arena");
+    let word = SharedValue::builder().arena(&arena).build(7u64).expect("shared value");
+    let long = SharedValue::builder().arena(&arena).build([7u64; 8]).expect("shared value");
+    let list = SharedList::builder().arena(&arena).build_from([7u64]).expect("list");
+    let texts = SharedList::builder().arena(&arena).build_from(["seven".to_owned()]).expect("list");
+    let dict = SharedDict::<u64, u64>::builder().arena(&arena).build().expect("dictionary");
+    dict.insert(&0, &7).expect("insert");
+    in_a_copy_of(|copy| {
+        word.update(|n| {
+            copy();
+            assert_eq!(word.get(), 7);
+            *n = 8;
+        })
+    });
+    in_a_copy_of(|copy| {
+        long.update(|n| {
+            copy();
+            assert_eq!((long.get(), long.set([9; 8]).is_err()), ([7; 8], true), "it is locked still");
+            *n = [8; 8];
+        })
+    });
+    in_a_copy_of(|copy| {
+        list.update(0, |n| {
+            copy();
+            assert!(list.push(&9).is_err(), "it is locked still");
+            *n = 8;
+        })
+    });
+    in_a_copy_of(|copy| {
+        texts.update(0, |text| {
+            copy();
+            assert!(texts.push(text).is_err(), "it is locked still");
+            text.make_ascii_uppercase();
+        })
+    });
+    in_a_copy_of(|copy| {
+        dict.update(&0, |n| {
+            copy();
+            n + 1
+        })
+    });
+    in_a_copy_of(|copy| {
+        dict.update_or_insert(&1, 7, |n| {
+            copy();
+            n + 1
+        })
+    });
+    in_a_copy_of(|copy| {
+        dict.retain(|key, _| {
+            if *key == 1 {
+                copy();
+            }
+            *key != 1
+        })
+    });
+    assert_eq!((word.get(), long.get()), (8, [8; 8]));
+    assert_eq!(list, [8]);
+    assert_eq!(texts, ["SEVEN"]);
+    assert_eq!(dict.items().expect("items"), [(0, 8)]);
+    drop((word, long, list, texts, dict));
     let report = arena.fsck().expect("fsck");
     assert!(report.is_clean() && report.objects == 0, "{report}");
 }

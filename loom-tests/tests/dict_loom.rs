@@ -8,7 +8,8 @@ use loom::sync::Arc;
 use loom::thread;
 use processing::Error;
 use processing::data::dict::{Bytes, Dict, Key, Memory, Put, Seen, Words, Writers};
-use processing::layout::dict::{Lengths, Named, Reference, SegmentSize, Settings, at};
+use processing::layout::block_place::{BlockPlace, Named};
+use processing::layout::dict::{Lengths, SegmentSize, Settings, at};
 use processing::sync::atomic::AtomicU64;
 use processing::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -52,8 +53,8 @@ impl Memory for Ours {
         key
     }
 
-    fn content(&self, reference: Reference) -> Option<u64> {
-        Some(reference.offset())
+    fn content(&self, place: BlockPlace) -> Option<u64> {
+        Some(place.offset())
     }
 
     fn is_value(&self, block: Named) -> bool {
@@ -79,11 +80,11 @@ impl Writers for Ours {
     }
 
     fn name(&self, block: &Block) -> Named {
-        Named { offset: (block.0 * BLOCK * 8) as u64, generation: block.1, bits: 48 }
+        Named::new((block.0 * BLOCK * 8) as u64, block.1)
     }
 
-    fn has_handles(&self, _: &Block) -> bool {
-        false
+    fn place(&self, block: &Block) -> BlockPlace {
+        BlockPlace::new(self.name(block), false)
     }
 
     fn make_value(&self, _: Block) {}

@@ -8,7 +8,8 @@ use loom::sync::Arc;
 use loom::thread;
 use processing::data::list::memory::{Fresh, Memory};
 use processing::data::list::{List, OutOfRange, element};
-use processing::layout::list::{FIRST_SEGMENT, LEN, ListWords, Place, SPINE_WORDS};
+use processing::layout::block_place::{BlockPlace, Named};
+use processing::layout::list::{FIRST_SEGMENT, LEN, ListWords, SPINE_WORDS};
 use processing::sync::atomic::AtomicU64;
 use processing::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
@@ -49,7 +50,7 @@ impl Shared {
         Self { control, blocks }
     }
 
-    fn find(&self, place: Place) -> Option<&Block> {
+    fn find(&self, place: BlockPlace) -> Option<&Block> {
         self.blocks.get(usize::try_from(place.offset() / 64).ok()?.checked_sub(1)?)
     }
 
@@ -70,7 +71,7 @@ impl Memory for &Shared {
     fn control(&self) -> &ListWords<AtomicU64> {
         &self.control
     }
-    fn words(&self, place: Place, count: u64) -> Option<&[AtomicU64]> {
+    fn words(&self, place: BlockPlace, count: u64) -> Option<&[AtomicU64]> {
         self.find(place)?.words.get(..usize::try_from(count).ok()?)
     }
     fn alloc(&self, words: u64) -> processing::Result<Private> {
@@ -82,18 +83,21 @@ impl Memory for &Shared {
         let index = self.blocks.iter().position(|block| block.words.len() as u64 == words && free(block));
         Ok(Private(index.expect("the model has too few blocks")))
     }
-    fn place(&self, block: &Private) -> Place {
-        Place::new(64 * (block.0 as u64 + 1), self.blocks[block.0].own.load(Acquire) >> 2, false)
+    fn place(&self, block: &Private) -> BlockPlace {
+        BlockPlace::new(
+            Named::new(64 * (block.0 as u64 + 1), self.blocks[block.0].own.load(Acquire) >> 2),
+            false,
+        )
     }
     fn make_value(&self, block: Private) {
         let own = &self.blocks[block.0].own;
         own.store(own.load(Acquire) >> 2 << 2 | VALUE, Release);
     }
-    fn is_value(&self, place: Place) -> bool {
+    fn is_value(&self, place: BlockPlace) -> bool {
         let own = self.find(place).map_or(0, |block| block.own.load(Acquire));
-        own & 3 == VALUE && place.is_of(own >> 2)
+        own & 3 == VALUE && place.block().is_of(own >> 2)
     }
-    fn free(&self, place: Place) {
+    fn free(&self, place: BlockPlace) {
         if self.is_value(place)
             && let Some(block) = self.find(place)
         {
@@ -147,8 +151,8 @@ fn an_element_that_was_never_added_is_never_seen() {
             thread::spawn(move || List::new(&&*shared, false).try_get(0))
         };
         List::new(&&*shared, false).pop().expect("pop");
-        let spine = shared.find(Place(shared.control.root.load(Acquire))).expect("a spine");
-        let segment = Place(spine.words[FIRST_SEGMENT].load(Acquire));
+        let spine = shared.find(BlockPlace(shared.control.root.load(Acquire))).expect("a spine");
+        let segment = BlockPlace(spine.words[FIRST_SEGMENT].load(Acquire));
         shared.find(segment).expect("a segment").words[0].store(6, Release);
         match reader.join().expect("the reader") {
             None | Some(Ok(5) | Err(OutOfRange { len: 0 })) => {}
@@ -228,9 +232,14 @@ fn block_against(
     });
 }
 
+fn room(bytes: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    bytes.resize(len, 0);
+    bytes
+}
+
 /// True: there was one.
 fn copy(list: &List<'_, &Shared>, bytes: &mut Vec<u8>) -> Option<bool> {
-    Some(list.try_copy(0, |part| bytes.extend_from_slice(part))?.is_ok())
+    Some(list.try_copy(0, |len| room(bytes, len))?.is_ok())
 }
 
 fn set_twice(shared: &Shared, list: &List<'_, &Shared>) {
@@ -264,12 +273,12 @@ fn a_block_that_was_seen_before_is_there_whole_or_not_any_more() {
         list.try_each(
             |len| Ok::<_, ()>(0..len),
             |_, word| {
-                seen = Some(Place(word));
+                seen = Some(BlockPlace(word));
                 true
             },
         )?
         .ok()?;
-        Some(list.copy_alive(seen?, |part| bytes.extend_from_slice(part)).is_some())
+        Some(list.copy_alive(seen?, |len| room(bytes, len)).is_some())
     });
 }
 
@@ -278,7 +287,7 @@ fn a_block_that_was_seen_before_is_there_whole_or_not_any_more() {
 fn an_heir_says_what_the_dead_did_not() {
     block_against(
         |shared, list| {
-            let root = Place(shared.control.root.load(Acquire));
+            let root = BlockPlace(shared.control.root.load(Acquire));
             shared.find(root).expect("a spine").words[LEN].store(0, Release);
             list.settle();
             let (word, block) = shared.make(2);

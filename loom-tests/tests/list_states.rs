@@ -10,9 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 
 use processing::GetError;
-use processing::data::list::memory::{Fresh, Memory, Word};
+use processing::data::list::memory::{Fresh, Memory};
 use processing::data::list::{List, element};
-use processing::layout::list::{ListWords, Place};
+use processing::layout::block_place::{BlockPlace, Named};
+use processing::layout::list::ListWords;
+use processing::prim::words::Word;
 use processing::sync::atomic::Ordering;
 use processing_loom_tests::deep;
 
@@ -133,20 +135,20 @@ impl Machine {
         }
     }
 
-    fn find(&self, place: Place) -> Option<usize> {
+    fn find(&self, place: BlockPlace) -> Option<usize> {
         let index = usize::try_from(place.offset() / 64).ok()?.checked_sub(1)?;
         (index < BLOCKS).then_some(index)
     }
 
-    fn own(&self, place: Place) -> Option<Own> {
+    fn own(&self, place: BlockPlace) -> Option<Own> {
         let (own, generation) = self.owns.borrow()[self.find(place)?];
-        place.is_of(generation).then_some(own)
+        place.block().is_of(generation).then_some(own)
     }
 }
 
 /// Names of the blocks of the list, for who gets a free one.
 fn scribble(owns: &mut [(Own, u64)], index: usize, mut set: impl FnMut(usize, u64)) {
-    let place = |i: usize, generation| Place::new(64 * (i as u64 + 1), generation, false).0;
+    let place = |i: usize, generation| BlockPlace::new(Named::new(64 * (i as u64 + 1), generation), false).0;
     let named: Vec<u64> = (0..BLOCKS)
         .filter(|i| owns[*i].0 == Own::Value)
         .map(|i| place(i, owns[i].1))
@@ -164,7 +166,7 @@ impl<'a> Memory for &'a Machine {
     fn control(&self) -> &ListWords<Cellular> {
         &self.control
     }
-    fn words(&self, place: Place, count: u64) -> Option<&[Cellular]> {
+    fn words(&self, place: BlockPlace, count: u64) -> Option<&[Cellular]> {
         self.words[self.find(place)?].get(..usize::try_from(count).ok()?)
     }
     fn alloc(&self, words: u64) -> processing::Result<Private<'a>> {
@@ -180,17 +182,17 @@ impl<'a> Memory for &'a Machine {
             None => panic!("the model has too few blocks"),
         }
     }
-    fn place(&self, block: &Private<'a>) -> Place {
-        Place::new(64 * (block.index as u64 + 1), self.owns.borrow()[block.index].1, false)
+    fn place(&self, block: &Private<'a>) -> BlockPlace {
+        BlockPlace::new(Named::new(64 * (block.index as u64 + 1), self.owns.borrow()[block.index].1), false)
     }
     fn make_value(&self, mut block: Private<'a>) {
         block.stays = true;
         self.change(block.index, Own::Value);
     }
-    fn is_value(&self, place: Place) -> bool {
+    fn is_value(&self, place: BlockPlace) -> bool {
         self.own(place) == Some(Own::Value)
     }
-    fn free(&self, place: Place) {
+    fn free(&self, place: BlockPlace) {
         if let (Some(Own::Value), Some(index)) = (self.own(place), self.find(place)) {
             self.change(index, Own::Dying(self.me));
             self.change(index, Own::Free);
@@ -293,10 +295,10 @@ impl Model {
                 if !self.boxed {
                     return Ok(word);
                 }
-                if !machine.is_value(Place(word)) {
-                    return Err(format!("element {i} is {:?}", machine.own(Place(word))));
+                if !machine.is_value(BlockPlace(word)) {
+                    return Err(format!("element {i} is {:?}", machine.own(BlockPlace(word))));
                 }
-                Ok(machine.words(Place(word), 2).expect("a block")[1].0.get())
+                Ok(machine.words(BlockPlace(word), 2).expect("a block")[1].0.get())
             })
             .collect()
     }
@@ -343,7 +345,7 @@ impl Model {
         let machine = &Machine::new(state, SURVIVOR);
         let mut named = Vec::new();
         self.list(&machine).each_block(&mut |place| named.push(place));
-        let set: HashSet<Place> = named.iter().copied().collect();
+        let set: HashSet<BlockPlace> = named.iter().copied().collect();
         if set.len() != named.len() {
             return Err("a block is named twice".into());
         }

@@ -28,7 +28,10 @@ impl Shared {
 
     fn read(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.twin().read(|part| out.extend_from_slice(part));
+        self.twin().read(|len| {
+            out.resize(len, 0);
+            &mut out
+        });
         out
     }
 }

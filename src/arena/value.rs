@@ -5,10 +5,11 @@
 //! undoes what the dead one was doing, by what the object's body says.
 
 use super::{Arena, Block, BlockView, own};
-use crate::layout::CHUNK;
 use crate::layout::block::{BlockRef, HEADER, OwnState, Position, blocks_of, stride_of};
+use crate::layout::block_place::{BlockPlace, Named};
 use crate::layout::chunk::ChunkState;
 use crate::layout::object::ObjectId;
+use crate::layout::{CHUNK, REFERENCE_SIZE};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 
 impl Block<'_> {
@@ -47,6 +48,24 @@ impl BlockView<'_> {
     pub fn generation(&self) -> u64 {
         self.own().generation
     }
+
+    /// What names the block in this life.
+    #[inline]
+    pub fn name(&self) -> Named {
+        Named::new(self.offset(), self.generation())
+    }
+
+    /// The word by which others find the block in this life.
+    #[inline]
+    pub fn place(&self) -> BlockPlace {
+        BlockPlace::new(self.name(), self.children() != 0)
+    }
+
+    /// Where the content starts in the region: behind the references.
+    #[inline]
+    pub fn content_offset(&self) -> u64 {
+        self.offset() + u64::from(self.children()) * REFERENCE_SIZE
+    }
 }
 
 impl Arena {
@@ -54,6 +73,12 @@ impl Arena {
     #[inline]
     pub fn value(&self, reference: u64, object: ObjectId) -> Option<BlockView<'_>> {
         self.block(reference).filter(|view| is_value_of(view, object))
+    }
+
+    /// The block of this name, if it is content of `object` in that life.
+    #[inline]
+    pub fn named(&self, block: Named, object: ObjectId) -> Option<BlockView<'_>> {
+        self.view_at(block.offset).filter(|view| block.is_of(view.generation()) && is_value_of(view, object))
     }
 
     /// The block whose payload starts at this offset, whatever its state. `None`: none does. For offsets in words of an object whose lock the
@@ -91,18 +116,20 @@ impl Arena {
     /// The caller has the object's lock, and nothing that others follow names the block. Killed in it before the block is
     /// DYING, an heir does it again; after, the reaper frees it.
     pub fn free_value(&self, reference: u64, object: ObjectId) -> bool {
-        let Some(view) = self.value(reference, object) else { return false };
-        view.mark_dying();
-        view.finish_free();
-        true
+        self.value(reference, object).map(free).is_some()
     }
+
+    /// As [`free_value`](Self::free_value), by name.
+    pub fn free_named(&self, block: Named, object: ObjectId) -> bool {
+        self.named(block, object).map(free).is_some()
+    }
+}
+
+fn free(view: BlockView<'_>) {
+    view.mark_dying();
+    view.finish_free();
 }
 
 fn is_value_of(view: &BlockView<'_>, object: ObjectId) -> bool {
     view.own().state == OwnState::Value && view.header().ring.load(Relaxed) == object.bits()
-}
-
-/// The low `bits` bits of a block's generation, as a packed word keeps them.
-pub const fn short_generation(reference: u64, bits: u32) -> u64 {
-    BlockRef(reference).0 >> 40 & ((1 << bits) - 1)
 }

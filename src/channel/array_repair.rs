@@ -1,10 +1,11 @@
 //! What is finished for a dead writer of a shared array.
 
+use super::bare_lock::is_dead;
 use crate::arena::{Arena, ObjectView};
 use crate::data::array::settle_for_the_dead;
 use crate::layout::ParticipantId;
 use crate::layout::array::ArrayBody;
-use crate::layout::lock::{INCARNATION_MASK, LockWord};
+use crate::layout::lock::LockWord;
 use crate::prim::limits::Limits;
 use crate::prim::lock::{Owners, RawLock, Taken};
 use crate::prim::spin::{Spinner, WaitStrategy};
@@ -44,9 +45,7 @@ struct Kernel<'a>(&'a Region);
 
 impl Owners for Kernel<'_> {
     fn is_dead(&self, who: ParticipantId, incarnation: u32) -> bool {
-        let tenant = self.0.participant(who);
-        let is_another = tenant.incarnation & INCARNATION_MASK != incarnation;
-        is_another || self.0.is_dead(who, Some(tenant.incarnation))
+        is_dead(self.0, who, incarnation)
     }
 
     fn look_for_dead(&self) {}

@@ -106,6 +106,6 @@ fn of_list(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
 fn of_dictionary(arena: &Arena, object: &ObjectView, each: &mut dyn FnMut(u64)) {
     let Some(dict): Option<Dict<Content<'_>>> = Content::of(arena, object) else { return };
     dict.blocks(&mut |block| {
-        dict.memory.reference(block).into_iter().for_each(&mut *each);
+        dict.memory.block(block).inspect(|view| each(view.reference()));
     });
 }

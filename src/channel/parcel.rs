@@ -16,12 +16,7 @@ use crate::ring::blocks;
 pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> Result<Block<'d>> {
     let mut block = domain.with_room(|| domain.store().alloc(bytes.len() as u64, children.len() as u32))?;
     blocks::fill(&mut block, bytes);
-    for (i, child) in children.iter().enumerate() {
-        if child.object.arena().region().id() != domain.region().id() {
-            return Err(other_arena());
-        }
-        domain.with_room(|| block.add_child(i as u32, &child.object))?;
-    }
+    add(domain, &block, children)?;
     let me = domain.me()?;
     for child in children {
         if let Part::End(end) = child.part {
@@ -31,8 +26,39 @@ pub(crate) fn pack<'d>(domain: &'d Domain, bytes: &[u8], children: &[Child]) -> 
     Ok(block)
 }
 
+/// Adds a counted reference to each of these handles to a block that was taken for as many.
+///
+/// # Errors
+/// `InvalidInput` if one is of another arena; those of the arena.
+pub(crate) fn add(domain: &Domain, block: &Block<'_>, children: &[Child]) -> Result<()> {
+    for (i, child) in (0..).zip(children) {
+        if child.object.arena().region().id() != domain.region().id() {
+            return Err(other_arena());
+        }
+        domain.with_room(|| block.add_child(i, &child.object))?;
+    }
+    Ok(())
+}
+
+/// [`add`], of handles in a value that becomes shared data, which has any number of readers.
+///
+/// # Errors
+/// As of [`add`]; `InvalidInput` if one is the end of a connection.
+pub(crate) fn add_shared(domain: &Domain, block: &Block<'_>, children: &[Child]) -> Result<()> {
+    if children.iter().any(|child| child.part != Part::Whole) {
+        return Err(one_owner());
+    }
+    add(domain, block, children)
+}
+
 #[cold]
-pub(crate) fn other_arena() -> Error {
+fn one_owner() -> Error {
+    Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be shared data")
+        .hint("give it to a process as an argument")
+}
+
+#[cold]
+fn other_arena() -> Error {
     Error::new(ErrorKind::InvalidInput, "handle", "it belongs to another arena than what carries it")
         .hint("create both in one arena: builder().arena(&arena)")
 }
@@ -54,8 +80,12 @@ pub(crate) fn with_handles<T>(
     if block.children() == 0 {
         return make();
     }
-    let whole = |object| Child::whole(object);
-    transfer::provide(references(domain, block)?.into_iter().map(whole).collect(), make)
+    transfer::provide(whole(domain, block)?, make)
+}
+
+/// References of this process's own to the handles in a block that something keeps, each of which is a whole object.
+pub(crate) fn whole(domain: &Domain, block: &BlockView<'_>) -> Result<Vec<Child>> {
+    Ok(references(domain, block)?.into_iter().map(Child::whole).collect())
 }
 
 /// References of this process's own to the handles in a block of its own, which stand for these parts. Ends of pipes are

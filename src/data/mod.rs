@@ -2,7 +2,7 @@
 //!
 //! Two ways to read, and what each rests on:
 //!
-//! - *By copy*: relaxed loads of words ([`words`]) into memory of one's own, a fence (Acquire), and another look at the word that proves that what
+//! - *By copy*: relaxed loads of words ([`crate::prim::words`]) into memory of one's own, a fence (Acquire), and another look at the word that proves that what
 //!   was read was content all the while. No announcement, no read-modify-write; what was read is used only afterwards. So all of it is written word by word.
 //! - *In place*: the reader announces the block ([`crate::layout::announcement`]), and whoever would free or change it
 //!   looks there first.
@@ -13,6 +13,7 @@
 pub mod array;
 #[cfg(not(loom))]
 pub mod blocks;
+pub mod bytes;
 pub mod chain_check;
 pub mod dict;
 #[cfg(not(loom))]
@@ -24,4 +25,3 @@ pub mod pinned;
 pub mod plain;
 pub mod stamped;
 pub mod swap;
-pub mod words;

@@ -10,6 +10,7 @@
 
 use core::mem::offset_of;
 
+use super::block_place::{Named, more_in, offset_in};
 use super::lock::LockBody;
 use crate::sync::atomic::AtomicU64;
 
@@ -58,7 +59,7 @@ pub struct Stripe {
     pub before: AtomicU64,
     /// What `count` is afterwards.
     pub count_after: AtomicU64,
-    /// The value word that is to be linked, if it is a [`Reference`]; else 0. A replacement has taken place if the slot's value is this one.
+    /// The value word that is to be linked, if it is a [`BlockPlace`](super::block_place::BlockPlace); else 0. A replacement has taken place if the slot's value is this one.
     pub new: AtomicU64,
     /// That which is to be freed.
     pub old: AtomicU64,
@@ -123,54 +124,30 @@ impl Phase {
     }
 }
 
-/// A block by the offset of its payload and the low bits of its generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Named {
-    /// A multiple of 64, below 2^46.
-    pub offset: u64,
-    /// The low `bits` bits.
-    pub generation: u64,
-    pub bits: u32,
-}
-
-impl Named {
-    /// The same with fewer bits of the generation.
-    const fn cut(self, bits: u32) -> u64 {
-        self.generation & ((1 << bits) - 1)
-    }
-}
-
-const OFFSET_BITS: u32 = 40;
-const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
-
-const fn offset_of_word(word: u64) -> u64 {
-    (word & OFFSET_MASK) * 64
-}
-
 /// The directory, 2^depth entries: `{generation:18 | depth:6 | offset / 64:40}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Root(pub u64);
 
 impl Root {
-    pub const GENERATION: u32 = 18;
+    /// Bits of the generation.
+    const GENERATION: u32 = 18;
 
     pub const fn new(block: Named, depth: u32) -> Self {
-        let high = block.cut(Self::GENERATION) << 6 | depth as u64;
-        Self((high << OFFSET_BITS) | (block.offset / 64))
+        Self(block.pack(Self::GENERATION, depth as u64))
     }
 
     #[inline(always)]
     pub const fn depth(self) -> u32 {
-        (self.0 >> OFFSET_BITS & 0x3f) as u32
+        (more_in(self.0) & 0x3f) as u32
     }
 
     #[inline(always)]
     pub const fn offset(self) -> u64 {
-        offset_of_word(self.0)
+        offset_in(self.0)
     }
 
     pub const fn block(self) -> Named {
-        Named { offset: self.offset(), generation: self.0 >> 46, bits: Self::GENERATION }
+        Named::unpack(self.0, Self::GENERATION)
     }
 }
 
@@ -179,63 +156,35 @@ impl Root {
 pub struct Entry(pub u64);
 
 impl Entry {
-    pub const GENERATION: u32 = 15;
+    /// Bits of the generation.
+    const GENERATION: u32 = 15;
 
     pub const fn new(block: Named, size: usize, depth: u32) -> Self {
-        let high = block.cut(Self::GENERATION) << 9 | (size as u64 & 7) << 6 | depth as u64;
-        Self((high << OFFSET_BITS) | (block.offset / 64))
+        Self(block.pack(Self::GENERATION, (size as u64 & 7) << 6 | depth as u64))
     }
 
     #[inline(always)]
     pub const fn depth(self) -> u32 {
-        (self.0 >> OFFSET_BITS & 0x3f) as u32
+        (more_in(self.0) & 0x3f) as u32
     }
 
     /// The index of its size.
     #[inline(always)]
     pub const fn size(self) -> usize {
-        (self.0 >> 46 & 7) as usize
+        (more_in(self.0) >> 6 & 7) as usize
     }
 
     #[inline(always)]
     pub const fn offset(self) -> u64 {
-        offset_of_word(self.0)
+        offset_in(self.0)
     }
 
     pub const fn block(self) -> Named {
-        Named { offset: self.offset(), generation: self.0 >> 49, bits: Self::GENERATION }
+        Named::unpack(self.0, Self::GENERATION)
     }
 }
 
-/// A block with a value, and a key where that is not inline: `{generation:23 | HANDLES | offset / 64:40}`. Never 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Reference(pub u64);
-
-impl Reference {
-    pub const GENERATION: u32 = 23;
-
-    pub const fn new(block: Named, handles: bool) -> Self {
-        let high = block.cut(Self::GENERATION) << 1 | handles as u64;
-        Self((high << OFFSET_BITS) | (block.offset / 64))
-    }
-
-    /// References to other objects stand in front of its content.
-    #[inline(always)]
-    pub const fn has_handles(self) -> bool {
-        self.0 >> OFFSET_BITS & 1 != 0
-    }
-
-    #[inline(always)]
-    pub const fn offset(self) -> u64 {
-        offset_of_word(self.0)
-    }
-
-    pub const fn block(self) -> Named {
-        Named { offset: self.offset(), generation: self.0 >> 41, bits: Self::GENERATION }
-    }
-}
-
-/// The first word of such a block's content: `{bytes of the value:40 | bytes of the key:24}`. The value follows, and from the next whole word the key.
+/// The first word of the content of a block with a value, and a key where that is not inline: `{bytes of the value:40 | bytes of the key:24}`. The value follows, and from the next whole word the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
     pub value: u64,
@@ -306,7 +255,7 @@ impl BucketHeader {
 }
 
 /// Bytes and words of a bucket: two lines. The first is the header (of an overflow bucket: 0, or 1 more than the index of the bucket it belongs to) and
-/// seven keys (or hashes), the second the [`Overflow`] and seven values (or references).
+/// seven keys (or hashes), the second the [`Overflow`] and seven values (or places of blocks).
 pub const BUCKET: u64 = 128;
 pub const BUCKET_WORDS: usize = BUCKET as usize / 8;
 pub const KEYS_AT: usize = 1;
@@ -437,7 +386,7 @@ const _: () = {
 mod tests {
     use super::*;
 
-    const BLOCK: Named = Named { offset: 64 * 0xff_1234_5678, generation: 0x5a5a5a, bits: 23 };
+    const BLOCK: Named = Named::new(64 * 0xff_1234_5678, 0x5a5a5a);
 
     #[test]
     fn words_say_what_was_put_in() {
@@ -447,10 +396,6 @@ mod tests {
         let entry = Entry::new(BLOCK, 6, 31);
         assert_eq!((entry.depth(), entry.size(), entry.offset()), (31, 6, BLOCK.offset));
         assert_eq!(entry.block().generation, BLOCK.generation & 0x7fff);
-        for handles in [false, true] {
-            let reference = Reference::new(BLOCK, handles);
-            assert_eq!((reference.has_handles(), reference.block()), (handles, BLOCK));
-        }
         let lengths = Lengths { value: 1 << 33, key: 17 };
         assert_eq!(Lengths::unpack(lengths.pack()), lengths);
         assert_eq!(Lengths { value: 9, key: 1 }.words(), 4);

@@ -4,8 +4,9 @@
 use super::{CHUNK, CHUNK_ENTRY_SIZE, LINE, MAX_PARTICIPANTS, OBJECT_SIZE, OBJECTS, PAGE};
 use super::{NAMED_REFERENCES, REFERENCE_SIZE, REFERENCES};
 use super::{
-    announcement, array, block, buffered, chunk, condition, dict, event, header, list, lock, locked, named,
-    object, participant, pipe, reference, ring, semaphore, socket_pipe, stream, structure, value,
+    announcement, array, block, block_place, buffered, chunk, condition, dict, event, header, list, lock,
+    locked, named, object, participant, pipe, reference, ring, semaphore, socket_pipe, stream, structure,
+    value,
 };
 
 /// Mixes one number into a hash (FNV-1a over its bytes).
@@ -53,6 +54,7 @@ pub const LAYOUT_HASH: u64 = {
     hash = mix_all(hash, announcement::SHAPE);
     hash = mix_all(hash, chunk::SHAPE);
     hash = mix_all(hash, block::SHAPE);
+    hash = mix_all(hash, block_place::SHAPE);
     hash = mix_all(hash, object::SHAPE);
     hash = mix_all(hash, reference::SHAPE);
     hash = mix_all(hash, ring::SHAPE);

@@ -24,11 +24,8 @@
 //!
 //! segment k, a block:   8 << k words, an element each; of a list of blocks those beyond the length are 0
 //! block of an element:  length of the archive in bytes, archive
-//!
-//! place:   | generation:23 | HANDLES:1 | offset / 64:40 |     never zero
 //! ```
-//! A place says where a block's payload starts, so that readers get there without its header. HANDLES: references stand in front of the
-//! content; it is read under the lock.
+//! A place is a [`BlockPlace`](super::block_place::BlockPlace).
 
 use core::mem::offset_of;
 
@@ -105,44 +102,6 @@ pub const fn segments_of(len: u64) -> usize {
     }
 }
 
-/// Where a block of a list is: `{generation:23 | HANDLES:1 | offset / 64:40}`; 0 is none.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Place(pub u64);
-
-const HANDLES: u64 = 1 << 40;
-const GENERATION_SHIFT: u32 = 41;
-
-impl Place {
-    /// A block in this life, whose payload starts at `offset`, a multiple of 64.
-    pub const fn new(offset: u64, generation: u64, handles: bool) -> Self {
-        let flag = if handles { HANDLES } else { 0 };
-        Self(generation << GENERATION_SHIFT | flag | (offset / 64) & (HANDLES - 1))
-    }
-
-    /// There is none.
-    #[inline(always)]
-    pub const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Where the payload starts.
-    #[inline(always)]
-    pub const fn offset(self) -> u64 {
-        (self.0 & (HANDLES - 1)) * 64
-    }
-
-    /// References stand in front of the content.
-    #[inline(always)]
-    pub const fn has_handles(self) -> bool {
-        self.0 & HANDLES != 0
-    }
-
-    /// Whether it names this life.
-    pub const fn is_of(self, generation: u64) -> bool {
-        self.0 >> GENERATION_SHIFT == generation & (u64::MAX >> GENERATION_SHIFT)
-    }
-}
-
 /// For the layout hash.
 pub const SHAPE: &[u64] = &[
     size_of::<ListBody>() as u64,
@@ -184,17 +143,5 @@ mod tests {
         }
         assert_eq!(segments_of(0), 0);
         assert_eq!(locate(MOST - 1), (SEGMENTS - 1, room_of(SEGMENTS - 1) as usize - 1));
-    }
-
-    #[test]
-    fn a_place_says_what_was_put_in() {
-        for (offset, generation, handles) in
-            [(64, 0, false), ((1 << 46) - 64, u64::MAX >> 16, true), (1 << 30, 5, true)]
-        {
-            let place = Place::new(offset, generation, handles);
-            assert_eq!((place.offset(), place.has_handles()), (offset, handles));
-            assert!(place.is_of(generation) && !place.is_of(generation.wrapping_add(1)) && !place.is_none());
-        }
-        assert!(Place::default().is_none());
     }
 }

@@ -7,6 +7,7 @@
 pub mod announcement;
 pub mod array;
 pub mod block;
+pub mod block_place;
 pub mod buffered;
 pub mod chunk;
 pub mod condition;

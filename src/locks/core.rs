@@ -86,8 +86,7 @@ impl Core {
         // A guard may be forgotten: then the lock is an orphan when this process lets go of the handle.
         object.expect_claims();
         let body = Body::of(object)?;
-        let bare = kind == kind::LOCKED || kind::is_data(kind);
-        let backend = if bare { LockBackend::Futex } else { backend_of(&body, noun)? };
+        let backend = if kind == kind::LOCKED { LockBackend::Futex } else { backend_of(&body, noun)? };
         Ok(Self { body, presence, me: LockWord::owned(me.id, me.incarnation), noun, backend, domain })
     }
 

@@ -11,8 +11,9 @@ use super::builder::SyncBuilder;
 use super::core::{Core, Got, Missed};
 use crate::arena::{Body, ObjectRef};
 use crate::channel::domain::deadline_in;
-use crate::channel::message::{Buffer, Message};
+use crate::channel::message::Message;
 use crate::channel::{codec, kind};
+use crate::data::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::lock::LockWord;
 use crate::layout::locked::LockedBody;
@@ -264,8 +265,8 @@ impl<T: Message> Locked<T> {
     }
 
     fn read(&self) -> Result<T> {
-        let mut bytes = Buffer::new();
-        self.twin().read(|part| bytes.extend_from_slice(part));
+        let mut bytes = Bytes::new();
+        self.twin().read(|len| bytes.room(len));
         codec::decode(&bytes)
     }
 

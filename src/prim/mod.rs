@@ -14,3 +14,4 @@ pub mod spin;
 pub mod twin;
 #[cfg(not(loom))]
 pub mod watch;
+pub mod words;

@@ -4,6 +4,7 @@
 //! the order of its own stores matters to an heir. Nothing is repaired: the root names a whole value at any instruction.
 
 use crate::layout::locked::LockedBody;
+use crate::prim::words;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::mutant;
 
@@ -37,20 +38,12 @@ impl<'a> Twin<'a> {
         self.words.get(which * each..(which + 1) * each).unwrap_or_default()
     }
 
-    /// The bytes of the value, up to eight at a time.
-    pub fn read(self, mut out: impl FnMut(&[u8])) {
+    /// Copies the bytes of the value into the room that there is for so many.
+    pub fn read<'o>(self, room: impl FnOnce(usize) -> &'o mut [u8]) {
         // Acquire: pairs with the Release of a writer that died before it gave the lock back.
         let which = (self.body.root.load(Ordering::Acquire) & 1) as usize;
-        let mut left = self.body.lengths[which].load(Ordering::Relaxed) as usize;
-        for word in self.of(which) {
-            if left == 0 {
-                break;
-            }
-            let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
-            let used = left.min(8);
-            out(&bytes[..used]);
-            left -= used;
-        }
+        let len = self.body.lengths[which].load(Ordering::Relaxed).min(self.room() as u64);
+        words::load(self.of(which), room(len as usize), Ordering::Relaxed);
     }
 
     /// Makes `bytes` the value.
@@ -58,17 +51,10 @@ impl<'a> Twin<'a> {
     /// # Errors
     /// If they do not fit; then the value is as before.
     pub fn write(self, bytes: &[u8]) -> Result<(), TooLong> {
-        if bytes.len() > self.room() {
-            return Err(TooLong { room: self.room() });
-        }
         let root = self.body.root.load(Ordering::Relaxed);
         let other = if mutant::on("locked.in_place") { root & 1 } else { !root & 1 } as usize;
-        let (whole, rest) = bytes.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        let last = (!rest.is_empty()).then_some(&last);
-        for (word, chunk) in self.of(other).iter().zip(whole.iter().chain(last)) {
-            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        if !words::store(self.of(other), bytes, Ordering::Relaxed) {
+            return Err(TooLong { room: self.room() });
         }
         self.body.lengths[other].store(bytes.len() as u64, Ordering::Relaxed);
         // Release: who finds this root finds the bytes, also after the death of this process.
@@ -81,6 +67,11 @@ impl<'a> Twin<'a> {
 mod tests {
     use super::*;
 
+    fn room(bytes: &mut Vec<u8>, len: usize) -> &mut [u8] {
+        bytes.resize(len, 0);
+        bytes
+    }
+
     #[test]
     fn what_was_written_last_is_read_and_what_does_not_fit_changes_nothing() {
         let body = LockedBody::default();
@@ -89,7 +80,7 @@ mod tests {
         let twin = Twin::new(&body, &words);
         let read = || {
             let mut out = Vec::new();
-            twin.read(|bytes| out.extend_from_slice(bytes));
+            twin.read(|len| room(&mut out, len));
             out
         };
         assert!(read().is_empty());
@@ -110,7 +101,7 @@ mod tests {
         let words: Vec<AtomicU64> = (0..5).map(|_| AtomicU64::new(0)).collect();
         let twin = Twin::new(&body, &words);
         let mut out = Vec::new();
-        twin.read(|bytes| out.extend_from_slice(bytes));
+        twin.read(|len| room(&mut out, len));
         assert_eq!((twin.room(), out.len()), (16, 16));
     }
 }

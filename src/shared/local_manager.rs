@@ -13,8 +13,8 @@ use crate::locks::{BoundedSemaphore, Condition, Event, Lock, Locked, RLock, Sema
 /// Makes shared data, locks and queues that live in one arena.
 ///
 /// It is a convenience: each method is the `new` or the builder of the type that it returns, with the manager's arena. There is no server process behind it; what it
-/// made belongs to its handles, and stays when the manager goes. The manager of the original's name that *is* a server
-/// process makes objects of the same names for other hosts.
+/// made belongs to its handles, and stays when the manager goes. There is
+/// no manager that is a server process, for other hosts.
 ///
 /// Killed in any of its calls: nothing is left of the object.
 ///

@@ -2,84 +2,84 @@
 
 use std::sync::Arc;
 
-use crate::arena::ObjectRef;
+use crate::arena::{Body, ObjectRef};
+use crate::channel::bare_lock::{self, BareHeld, BareLock};
 use crate::channel::domain::Domain;
-use crate::error::{Error, ErrorKind, Result};
-use crate::layout::lock::LockWord;
-use crate::locks::core::{Core, Got, Missed};
+use crate::error::{Error, Result};
+use crate::layout::lock::{LockBody, LockWord};
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
+use crate::region::Presence;
 
 /// The lock at the start of an object's body, in this process.
 pub(super) struct DataLock {
-    core: Core,
+    body: Body<LockBody>,
+    /// The word of this process as its owner.
+    me: LockWord,
+    presence: Presence,
+    noun: &'static str,
+    domain: Arc<Domain>,
 }
 
 /// It is the calling thread's until this is dropped; in a forked copy of the process it is the parent's all the same.
-#[must_use]
-pub(super) struct Held<'a> {
-    core: &'a Core,
-    mine: LockWord,
-}
+pub(super) type Held<'a> = BareHeld<'a>;
 
 impl DataLock {
-    pub(super) fn open(object: ObjectRef, kind: u32, noun: &'static str) -> Result<Self> {
-        Ok(Self { core: Core::open(object, kind, noun)? })
+    /// That of an object of shared data, whose kind the caller has compared.
+    pub(super) fn open(object: ObjectRef, noun: &'static str) -> Result<Self> {
+        let domain = Domain::of(&object)?;
+        let presence = domain.region().presence()?;
+        // A guard may be forgotten: then the lock is an orphan when this process lets go of the handle.
+        object.expect_claims();
+        Ok(Self { body: Body::of(object)?, me: bare_lock::owner(&presence), presence, noun, domain })
     }
 
     pub(super) fn domain(&self) -> &Arc<Domain> {
-        self.core.domain()
+        &self.domain
+    }
+
+    /// "shared list 7".
+    pub(super) fn object(&self) -> String {
+        format!("{} {}", self.noun, self.body.object().id().index)
+    }
+
+    /// Whether the calling thread has it.
+    pub(super) fn is_mine(&self) -> bool {
+        self.bare().is_mine()
     }
 
     /// Takes it, however long that takes. If its last owner died, `repair` runs first; it does not panic.
     ///
     /// # Errors
-    /// `Deadlock` if this thread has it; `WrongProcess`; `Cancelled`.
+    /// `Deadlock` if this thread has it; `WrongProcess`; `Poisoned` if a repair panicked all the same.
     #[inline]
     pub(super) fn hold(&self, spinner: &Spinner, repair: impl FnOnce()) -> Result<Held<'_>> {
-        match self.core.try_fast() {
-            Some(mine) => Ok(Held { core: &self.core, mine }),
-            None => self.hold_slow(spinner, repair),
-        }
+        self.hold_within(&Limits::NONE, spinner, repair)
     }
 
-    #[cold]
-    fn hold_slow(&self, spinner: &Spinner, repair: impl FnOnce()) -> Result<Held<'_>> {
-        let got = self.core.take(&Limits::NONE, spinner);
-        let mine = self.core.mine();
-        match got {
-            Ok(Got::Owned) => Ok(Held { core: &self.core, mine }),
-            Ok(Got::Inherited { .. }) => {
-                let held = Held { core: &self.core, mine };
-                repair();
-                self.core.recover(mine);
-                Ok(held)
-            }
-            Err(Missed::Error(error)) => Err(self.explained(error)),
-            Err(Missed::Busy) => Err(self.refused(ErrorKind::Timeout, "others are changing it")),
-            Err(Missed::Cancelled) => Err(self.refused(ErrorKind::Cancelled, "the wait was cancelled")),
-        }
-    }
-
-    #[cold]
-    fn refused(&self, kind: ErrorKind, what: &'static str) -> Error {
-        Error::new(kind, self.core.object(), what)
-    }
-
-    /// In terms of the data, not of a lock that its user knows nothing of.
-    #[cold]
-    fn explained(&self, error: Error) -> Error {
-        if error.kind() != ErrorKind::Deadlock {
-            return error;
-        }
-        self.refused(ErrorKind::Deadlock, "the calling thread is changing it already")
-            .hint("end the change that is under way (its closure or guard) first")
-    }
-}
-
-impl Drop for Held<'_> {
+    /// [`hold`](Self::hold), within `limits`.
+    ///
+    /// # Errors
+    /// As of [`hold`](Self::hold); `Timeout`, `Cancelled`.
     #[inline]
-    fn drop(&mut self) {
-        self.core.release(self.mine);
+    pub(super) fn hold_within(
+        &self,
+        limits: &Limits<'_>,
+        spinner: &Spinner,
+        repair: impl FnOnce(),
+    ) -> Result<Held<'_>> {
+        self.presence.check(self.domain.region())?;
+        self.bare().lock(limits, spinner, repair).map_err(|error| self.named(error))
+    }
+
+    #[inline(always)]
+    fn bare(&self) -> BareLock<'_> {
+        BareLock::new(&self.body.word, self.me, &self.presence, &self.domain)
+    }
+
+    /// An error of the lock, which does not know whose it is.
+    #[cold]
+    fn named(&self, error: Error) -> Error {
+        error.about(self.object())
     }
 }

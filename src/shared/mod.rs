@@ -6,6 +6,7 @@
 mod array;
 pub mod data;
 pub mod dict;
+mod inline;
 pub mod list;
 mod local_manager;
 mod lock;

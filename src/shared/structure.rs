@@ -11,7 +11,7 @@ use super::read_guard::StructReadGuard;
 use super::write_guard::StructWriteGuard;
 use crate::arena::{Block, BlockView, Body, ObjectRef};
 use crate::channel::message::Buffer;
-use crate::channel::transfer::{Child, Part, Scope};
+use crate::channel::transfer::{Child, Scope};
 use crate::channel::{codec, kind, parcel};
 use crate::data::blocks::ArenaBlocks;
 use crate::data::pinned::{Announced, Known, Pinned, with_bytes};
@@ -136,7 +136,7 @@ impl<T: SharedData> SharedStruct<T> {
 
     fn over(object: ObjectRef, spinner: Spinner) -> Result<Self> {
         open::check::<T>(&object, kind::STRUCT)?;
-        let lock = DataLock::open(object.clone(), kind::STRUCT, NOUN)?;
+        let lock = DataLock::open(object.clone(), NOUN)?;
         let region = lock.domain().region().clone();
         let presence = region.presence()?;
         let body = Body::of(object)?;
@@ -228,10 +228,14 @@ impl<T: SharedData> SharedStruct<T> {
     }
 
     fn put(&self, bytes: &[u8], children: &[Child]) -> Result<()> {
-        if children.iter().any(|child| child.part != Part::Whole) {
-            return Err(one_owner());
-        }
-        let block = self.with_reclaimed(|| parcel::pack(self.inner.lock.domain(), bytes, children))?;
+        let domain = self.inner.lock.domain();
+        let block = self.with_reclaimed(|| {
+            let room = || domain.store().alloc(bytes.len() as u64, children.len() as u32);
+            let mut block = domain.with_room(room)?;
+            blocks::fill(&mut block, bytes);
+            parcel::add_shared(domain, &block, children)?;
+            Ok(block)
+        })?;
         let held = self.hold()?;
         self.replace(&held, block);
         Ok(())
@@ -262,7 +266,7 @@ impl<T: SharedData> SharedStruct<T> {
         let held = self.hold()?;
         let domain = self.inner.lock.domain();
         let view = self.value()?;
-        let handles = parcel::references(domain, &view)?;
+        let handles = parcel::whole(domain, &view)?;
         let room = || domain.with_room(|| domain.store().alloc(view.len(), view.children()));
         let mut block = match room() {
             Err(error) if error.kind() == ErrorKind::OutOfMemory => {
@@ -272,9 +276,7 @@ impl<T: SharedData> SharedStruct<T> {
             block => block?,
         };
         with_bytes(&view, |bytes| blocks::fill(&mut block, bytes));
-        for (i, handle) in handles.iter().enumerate() {
-            domain.with_room(|| block.add_child(i as u32, handle))?;
-        }
+        parcel::add_shared(domain, &block, &handles)?;
         StructWriteGuard::over(self, block, held).unwrap_or_else(|| Err(self.corrupt()))
     }
 
@@ -335,12 +337,6 @@ impl<T: SharedData> SharedStruct<T> {
             ),
         }
     }
-}
-
-#[cold]
-fn one_owner() -> Error {
-    Error::new(ErrorKind::InvalidInput, "connection", "it has one owner at a time and cannot be shared data")
-        .hint("give it to a process as an argument")
 }
 
 impl<T: SharedData> Clone for SharedStruct<T> {

@@ -144,7 +144,7 @@ impl Inner {
         Ok(if Plain::<T>::IN_WORD {
             Place::Word(Body::of(object.clone())?)
         } else {
-            Place::Copies(Body::of(object.clone())?, DataLock::open(object.clone(), kind::VALUE, NOUN)?)
+            Place::Copies(Body::of(object.clone())?, DataLock::open(object.clone(), NOUN)?)
         })
     }
 
@@ -289,6 +289,8 @@ impl<T: SharedData> SharedValue<T> {
                 loop {
                     let mut value = decode::<T>(&words).ok_or_else(|| self.inner.corrupt())?;
                     let answer = change(&mut value);
+                    // It may have forked.
+                    self.inner.presence.check(self.inner.domain.region())?;
                     let new = words_of(&value)[0];
                     match body.word.compare_exchange(words[0], new, AcqRel, Acquire) {
                         Ok(_) => return Ok(answer),
@@ -302,6 +304,8 @@ impl<T: SharedData> SharedValue<T> {
                 let words = stamped.read_locked(Plain::<T>::WORDS);
                 let mut value = decode::<T>(&words).ok_or_else(|| self.inner.corrupt())?;
                 let answer = change(&mut value);
+                // It may have forked.
+                self.inner.presence.check(self.inner.domain.region())?;
                 stamped.write(&words_of(&value), Plain::<T>::WORDS);
                 Ok(answer)
             }

@@ -61,7 +61,7 @@ impl<'a, T: SharedData> StructWriteGuard<'a, T> {
     pub fn seal(&mut self) -> Seal<'_, T::Archived> {
         self.changed = true;
         match &mut self.draft {
-            Some(draft) => Seal::new(draft.value_mut()),
+            Some(draft) => Seal::new(draft),
             None => no_draft(),
         }
     }
@@ -96,7 +96,7 @@ impl<T: SharedData> Deref for StructWriteGuard<'_, T> {
 
     fn deref(&self) -> &T::Archived {
         match &self.draft {
-            Some(draft) => draft.value(),
+            Some(draft) => draft,
             None => no_draft(),
         }
     }

@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use processing::Error;
 use processing::data::dict::{Memory, Words, Writers};
-use processing::layout::dict::{Named, Reference, SegmentSize, at};
+use processing::layout::block_place::{BlockPlace, Named};
+use processing::layout::dict::{SegmentSize, at};
 use processing::sync::atomic::Ordering;
 
 /// Words of a block, and how many blocks there are.
@@ -57,7 +58,7 @@ impl Shared {
     pub fn is_value(&self, block: Named) -> bool {
         let Some(index) = self.index(block.offset) else { return false };
         let (own, generation) = self.own[index];
-        own == Own::Value && generation & ((1 << block.bits) - 1) == block.generation
+        own == Own::Value && block.is_of(generation)
     }
 
     /// The reaper of a dead process: what was its own is free.
@@ -259,8 +260,8 @@ impl Memory for Process {
         key
     }
 
-    fn content(&self, reference: Reference) -> Option<u64> {
-        Some(reference.offset())
+    fn content(&self, place: BlockPlace) -> Option<u64> {
+        Some(place.offset())
     }
 
     fn is_value(&self, block: Named) -> bool {
@@ -309,11 +310,11 @@ impl Writers for Process {
     }
 
     fn name(&self, block: &Block<'_>) -> Named {
-        Named { offset: block.offset(), generation: block.generation, bits: 48 }
+        Named::new(block.offset(), block.generation)
     }
 
-    fn has_handles(&self, _: &Block<'_>) -> bool {
-        false
+    fn place(&self, block: &Block<'_>) -> BlockPlace {
+        BlockPlace::new(self.name(block), false)
     }
 
     fn make_value(&self, mut block: Block<'_>) {

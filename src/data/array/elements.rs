@@ -14,7 +14,7 @@ use core::mem::transmute_copy;
 use core::ptr::NonNull;
 
 use super::gate::Gate;
-use crate::arena::{Arena, Body, ObjectRef};
+use crate::arena::{Arena, Block, Body, ObjectRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::announcement::AnnounceLine;
 use crate::layout::array::ArrayBody;
@@ -93,6 +93,17 @@ impl<T> Array<T> {
     /// Who opened it.
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// A block for a draft of so many elements. `None`: there are none.
+    ///
+    /// # Errors
+    /// As [`Arena::alloc`].
+    pub fn room(&self, count: usize) -> Result<Option<Block<'_>>> {
+        if count == 0 {
+            return Ok(None);
+        }
+        self.arena().alloc(count as u64 * size_of::<T>() as u64, 0).map(Some)
     }
 
     /// Its gate.

@@ -10,11 +10,11 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use super::draft::Draft;
 use super::elements::{Array, Elements};
 use super::gate::{self, Lines, Owner, Refusal};
 use super::redo::{self, Record};
 use crate::arena::{Arena, Block, BlockView, ObjectView};
+use crate::data::draft::Draft;
 use crate::layout::array::{ArrayBody, Mode};
 use crate::layout::object::ObjectId;
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -70,17 +70,12 @@ impl<T: Copy> Exclusive<'_, T> {
         self.array.elements().overwrite(at, from);
     }
 
-    /// Makes the draft's elements the array's, in one step.
-    pub fn commit(&mut self, draft: Draft<'_, T>) {
-        let range = draft.range();
-        let Some(block) = draft.into_block() else { return };
-        let bytes = size_of::<T>() as u64;
+    /// Makes the draft's elements the array's, from `at` on, in one step.
+    pub fn commit(&mut self, at: usize, draft: Draft<'_, [T]>) {
+        let range = (at as u64 * size_of::<T>() as u64, size_of_val(&*draft) as u64);
+        let block = draft.into_block();
         let reference = block.reference();
-        let record = Words {
-            range: (range.start as u64 * bytes, range.len() as u64 * bytes),
-            block: Cell::new(Some(block)),
-            ..Words::of(self.array)
-        };
+        let record = Words { range, block: Cell::new(Some(block)), ..Words::of(self.array) };
         redo::commit(&record, reference);
     }
 

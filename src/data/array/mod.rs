@@ -10,8 +10,6 @@ pub mod redo;
 #[cfg(not(loom))]
 mod create;
 #[cfg(not(loom))]
-mod draft;
-#[cfg(not(loom))]
 mod elements;
 #[cfg(not(loom))]
 mod exclusive;
@@ -20,8 +18,6 @@ mod reading;
 
 #[cfg(not(loom))]
 pub use create::{First, create};
-#[cfg(not(loom))]
-pub use draft::{Draft, Room};
 #[cfg(not(loom))]
 pub use elements::Array;
 #[cfg(not(loom))]

@@ -2,7 +2,7 @@
 
 use rkyv::util::AlignedVec;
 
-use crate::layout::dict::Reference;
+use crate::layout::block_place::BlockPlace;
 
 /// One entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Item {
     value_at: (usize, usize),
     key_at: (usize, usize),
     /// The value has handles: who looks has been told of it under the lock.
-    pub handles: Option<Reference>,
+    pub handles: Option<BlockPlace>,
 }
 
 /// The entries of a bucket at one moment.
@@ -60,9 +60,9 @@ impl Batch {
     }
 
     /// The pushed item has handles.
-    pub(super) fn mark(&mut self, reference: Reference) {
+    pub(super) fn mark(&mut self, place: BlockPlace) {
         if let Some(item) = self.items.last_mut() {
-            item.handles = Some(reference);
+            item.handles = Some(place);
         }
     }
 

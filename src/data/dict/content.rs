@@ -2,10 +2,11 @@
 
 use super::hash::Seeds;
 use super::{Dict, Memory};
-use crate::arena::{Arena, ObjectView};
-use crate::layout::dict::{DictBody, Named, Reference, SEGMENTS, STRIPE_WORDS, SegmentSize, Settings, at};
+use crate::arena::{Arena, BlockView, ObjectView};
+use crate::layout::LINE;
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::{DictBody, SEGMENTS, STRIPE_WORDS, SegmentSize, Settings, at};
 use crate::layout::object::ObjectId;
-use crate::layout::{LINE, REFERENCE_SIZE};
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering::Relaxed;
 
@@ -23,9 +24,9 @@ impl<'a> Content<'a> {
         is_whole(body).then(|| Dict::new(Self { arena, object: object.id(), body }))
     }
 
-    /// The block's reference in its arena.
-    pub fn reference(&self, block: Named) -> Option<u64> {
-        reference(self.arena, self.object, block)
+    /// The block, if it is the dictionary's in that life.
+    pub fn block(&self, name: Named) -> Option<BlockView<'a>> {
+        self.arena.named(name, self.object)
     }
 
     /// The words of the stripes' locks.
@@ -51,23 +52,13 @@ pub fn seeds(body: &[AtomicU64]) -> Seeds {
     Seeds::new([0, 1, 2, 3].map(|i| body.get(at::SEEDS + i).map_or(0, |word| word.load(Relaxed))))
 }
 
-/// The reference of a block, if it is content of the object, in that life.
-#[inline]
-pub fn reference(arena: &Arena, object: ObjectId, block: Named) -> Option<u64> {
-    let view = arena.view_at(block.offset)?;
-    let same = view.generation() & ((1 << block.bits) - 1) == block.generation;
-    let reference = view.reference();
-    (same && arena.value(reference, object).is_some()).then_some(reference)
-}
-
 /// Where a block's own content begins.
 #[inline]
-pub fn content(arena: &Arena, reference: Reference) -> Option<u64> {
-    if !reference.has_handles() {
-        return Some(reference.offset());
+pub fn content(arena: &Arena, place: BlockPlace) -> Option<u64> {
+    if !place.has_handles() {
+        return Some(place.offset());
     }
-    let view = arena.view_at(reference.offset())?;
-    Some(view.offset() + u64::from(view.children()) * REFERENCE_SIZE)
+    Some(arena.view_at(place.offset())?.content_offset())
 }
 
 impl<'a> Memory for Content<'a> {
@@ -90,18 +81,16 @@ impl<'a> Memory for Content<'a> {
         seeds(self.body).of_word(key)
     }
 
-    fn content(&self, reference: Reference) -> Option<u64> {
-        content(self.arena, reference)
+    fn content(&self, place: BlockPlace) -> Option<u64> {
+        content(self.arena, place)
     }
 
     fn is_value(&self, block: Named) -> bool {
-        self.reference(block).is_some()
+        self.block(block).is_some()
     }
 
     fn free(&self, block: Named) {
-        if let Some(reference) = self.reference(block) {
-            self.arena.free_value(reference, self.object);
-        }
+        self.arena.free_named(block, self.object);
     }
 }
 

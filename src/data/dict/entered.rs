@@ -5,9 +5,10 @@ use super::memory::{Words, Writers};
 use super::place::Key;
 use super::{Bytes, Chain, Dict};
 use crate::error::{Error, ErrorKind};
+use crate::layout::block_place::BlockPlace;
 use crate::layout::dict::{
-    Armed, BUCKET, BUCKET_WORDS, BucketHeader, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, Reference, SLOTS,
-    VALUES_AT, at,
+    Armed, BUCKET, BUCKET_WORDS, BucketHeader, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, SLOTS, VALUES_AT,
+    at,
 };
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{fence, hint, mutant};
@@ -163,7 +164,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         while hits != 0 {
             let i = hits.trailing_zeros() as usize;
             if self.dict.settings.inline_keys
-                || self.dict.is_key(Reference(words.load(VALUES_AT + i, Acquire)), key)
+                || self.dict.is_key(BlockPlace(words.load(VALUES_AT + i, Acquire)), key)
             {
                 return Some(part * SLOTS + i);
             }
@@ -176,7 +177,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         if self.dict.settings.inline_values {
             return Some(Seen::Inline(value));
         }
-        let reference = Reference(value);
+        let reference = BlockPlace(value);
         match self.dict.copy_block(reference, key, out, None) {
             Content::Copied(len) if reference.has_handles() => Some(Seen::Handles(reference, len)),
             Content::Copied(len) => Some(Seen::Copied(len)),
@@ -226,8 +227,7 @@ impl<'a, M: Writers> Entered<'a, M> {
     }
 
     fn replace_block(&self, slot: usize, block: M::Block<'_>) {
-        let name = self.dict.memory.name(&block);
-        let new = Reference::new(name, self.dict.memory.has_handles(&block)).0;
+        let new = self.dict.memory.place(&block).0;
         let old = self.chain.value(slot);
         let header = self.chain.header();
         self.arm(Armed::value(self.chain.offset, slot), header, 0, new, old);
@@ -236,7 +236,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         if !mutant::on("dict.replace_keeps_version") {
             self.chain.set_header(header.next(header.occupied()));
         }
-        self.dict.memory.free(Reference(old).block());
+        self.dict.memory.free(BlockPlace(old).block());
         self.disarm();
     }
 
@@ -249,7 +249,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         self.chain.set_header(header.next(header.occupied() & !(1 << slot)));
         self.store(at::COUNT, count);
         if old != 0 {
-            self.dict.memory.free(Reference(old).block());
+            self.dict.memory.free(BlockPlace(old).block());
         }
         self.disarm();
     }
@@ -259,8 +259,7 @@ impl<'a, M: Writers> Entered<'a, M> {
         match value {
             Put::Inline(word) => (word, 0, None),
             Put::Block(block) => {
-                let name = self.dict.memory.name(&block);
-                let word = Reference::new(name, self.dict.memory.has_handles(&block)).0;
+                let word = self.dict.memory.place(&block).0;
                 (word, word, Some(block))
             }
         }

@@ -3,7 +3,8 @@
 use super::memory::{Memory, Words};
 use super::place::{Key, Place};
 use super::{Bytes, Chain, Dict};
-use crate::layout::dict::{BucketHeader, Lengths, PARTS, Reference, SLOTS, VALUES_AT};
+use crate::layout::block_place::BlockPlace as Reference;
+use crate::layout::dict::{BucketHeader, Lengths, PARTS, SLOTS, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, mutant};
 

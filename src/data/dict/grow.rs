@@ -5,9 +5,10 @@ use super::memory::{Words, Writers};
 use super::place::bucket_of;
 use super::{Chain, Dict, Extent};
 use crate::error::{Error, ErrorKind};
+use crate::layout::block_place::Named;
 use crate::layout::dict::{
-    BUCKET, BUCKET_WORDS, BucketHeader, DEPTH_MAX, Entry, KEYS_AT, LINKS_AT, Named, Overflow, PARTS, Phase,
-    Root, SLOTS, SegmentSize, VALUES_AT, at,
+    BUCKET, BUCKET_WORDS, BucketHeader, DEPTH_MAX, Entry, KEYS_AT, LINKS_AT, Overflow, PARTS, Phase, Root,
+    SLOTS, SegmentSize, VALUES_AT, at,
 };
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{fence, mutant};

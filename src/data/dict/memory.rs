@@ -1,7 +1,9 @@
 //! Where a dictionary lies: a region, or a model's vectors.
 
 use crate::error::Error;
-use crate::layout::dict::{Named, Reference, SegmentSize};
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::SegmentSize;
+use crate::prim::words;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Words that others may change meanwhile. An index beyond the end reads zero and stores nothing.
@@ -12,20 +14,14 @@ pub trait Words: Copy {
     fn compare_exchange(self, i: usize, old: u64, new: u64) -> bool;
     /// Copies bytes that start at word `i`, Relaxed.
     fn copy(self, i: usize, out: &mut [u8]) {
-        let (mut i, mut out) = (i, out);
-        while !out.is_empty() {
-            let bytes = self.load(i, Ordering::Relaxed).to_ne_bytes();
-            let (part, rest) = out.split_at_mut(out.len().min(8));
-            part.copy_from_slice(&bytes[..part.len()]);
-            (i, out) = (i + 1, rest);
+        for (i, part) in (i..).zip(out.chunks_mut(8)) {
+            part.copy_from_slice(&self.load(i, Ordering::Relaxed).to_ne_bytes()[..part.len()]);
         }
     }
     /// Stores bytes from word `i` on, Relaxed; what is left of the last word becomes zero.
     fn fill(self, i: usize, bytes: &[u8]) {
-        for (at, part) in (i..).zip(bytes.chunks(8)) {
-            let mut word = [0; 8];
-            word[..part.len()].copy_from_slice(part);
-            self.store(at, u64::from_ne_bytes(word), Ordering::Relaxed);
+        for (i, word) in (i..).zip(words::of(bytes)) {
+            self.store(i, word, Ordering::Relaxed);
         }
     }
 }
@@ -51,7 +47,7 @@ impl Words for &[AtomicU64] {
 
     #[inline]
     fn copy(self, i: usize, out: &mut [u8]) {
-        crate::data::words::load(self.get(i..).unwrap_or_default(), out);
+        words::load(self.get(i..).unwrap_or_default(), out, Ordering::Relaxed);
     }
 }
 
@@ -74,7 +70,7 @@ pub trait Memory {
     fn hash(&self, key: u64) -> u64;
 
     /// Where a block's own content begins: behind its references to other objects. Any word may be asked for.
-    fn content(&self, reference: Reference) -> Option<u64>;
+    fn content(&self, place: BlockPlace) -> Option<u64>;
 
     /// The block is VALUE of this dictionary, in that life.
     fn is_value(&self, block: Named) -> bool;
@@ -105,8 +101,8 @@ pub trait Writers: Memory {
     /// Where it is. Its content may be written as words.
     fn name(&self, block: &Self::Block<'_>) -> Named;
 
-    /// References to other objects stand in front of its content.
-    fn has_handles(&self, block: &Self::Block<'_>) -> bool;
+    /// The word by which readers find it.
+    fn place(&self, block: &Self::Block<'_>) -> BlockPlace;
 
     /// PRIVATE -> VALUE of this dictionary, which names it already.
     fn make_value(&self, block: Self::Block<'_>);

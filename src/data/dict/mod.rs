@@ -55,7 +55,6 @@
 //! that an heir finds them in order.
 
 pub mod batch;
-pub mod bytes;
 pub mod chain;
 mod clear;
 #[cfg(not(loom))]
@@ -74,7 +73,6 @@ pub mod span;
 mod walk;
 
 pub use batch::Batch;
-pub use bytes::Bytes;
 pub use chain::Chain;
 pub use entered::{Entered, Put};
 pub use get::Seen;
@@ -83,6 +81,7 @@ pub use place::Key;
 pub use scan::Next;
 pub use walk::Extent;
 
+pub use super::bytes::Bytes;
 use crate::layout::dict::{Settings, at};
 use crate::sync::atomic::Ordering::Relaxed;
 

@@ -2,7 +2,8 @@
 
 use super::memory::{Memory, Words};
 use super::{Chain, Dict};
-use crate::layout::dict::{Armed, BucketHeader, Entry, Phase, Reference, Root, at};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::dict::{Armed, BucketHeader, Entry, Phase, Root, at};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::mutant;
 
@@ -22,7 +23,7 @@ impl<M: Memory> Dict<M> {
 
     /// The block that the operation under way leaves linked nowhere: the new one if it has not taken place, else the old one.
     /// `finish`: makes the rest of what has taken place so.
-    pub(super) fn decide(&self, stripe: u64, armed: Armed, finish: bool) -> Option<Reference> {
+    pub(super) fn decide(&self, stripe: u64, armed: Armed, finish: bool) -> Option<BlockPlace> {
         let chain = Chain::at(&self.memory, armed.bucket())?;
         let new = self.stripe_word(stripe, at::STRIPE_NEW);
         let took_place = self.took_place(stripe, armed)?;
@@ -36,7 +37,7 @@ impl<M: Memory> Dict<M> {
             }
         }
         let loose = if took_place { self.stripe_word(stripe, at::STRIPE_OLD) } else { new };
-        (loose != 0).then_some(Reference(loose))
+        (loose != 0).then_some(BlockPlace(loose))
     }
 
     /// Whether what is under way has had its commit.

@@ -8,7 +8,8 @@ use super::memory::{Memory, Words, Writers};
 use super::place::prefix;
 use super::{Batch, Chain, Dict};
 use crate::error::Error;
-use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, Reference, VALUES_AT};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, hint};
 
@@ -45,7 +46,7 @@ impl<M: Memory> Dict<M> {
         cursor: u64,
         batch: &mut Batch,
         sure: Option<&dyn Fn() -> bool>,
-        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+        handles: &mut dyn FnMut(BlockPlace) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         let mut answer = Ok(true);
         chain.each(header, |_, words, i| {
@@ -55,7 +56,7 @@ impl<M: Memory> Dict<M> {
             }
             batch.push(key, value);
             if !self.settings().inline_values {
-                answer = self.collect_block(Reference(value), batch, sure, handles);
+                answer = self.collect_block(BlockPlace(value), batch, sure, handles);
             }
         });
         answer
@@ -63,23 +64,23 @@ impl<M: Memory> Dict<M> {
 
     fn collect_block(
         &self,
-        reference: Reference,
+        place: BlockPlace,
         batch: &mut Batch,
         sure: Option<&dyn Fn() -> bool>,
-        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+        handles: &mut dyn FnMut(BlockPlace) -> Result<(), Error>,
     ) -> Result<bool, Error> {
-        if reference.has_handles() {
+        if place.has_handles() {
             if sure.is_some() {
                 return Ok(false);
             }
-            handles(reference)?;
+            handles(place)?;
         }
-        let Some((words, lengths)) = self.open_block(reference, sure) else { return Ok(false) };
+        let Some((words, lengths)) = self.open_block(place, sure) else { return Ok(false) };
         let (value, key) = batch.room(lengths.value as usize, lengths.key as usize);
         words.copy(1, value);
         words.copy(1 + lengths.value_words() as usize, key);
-        if reference.has_handles() {
-            batch.mark(reference);
+        if place.has_handles() {
+            batch.mark(place);
         }
         Ok(true)
     }
@@ -110,7 +111,7 @@ impl<M: Writers> Dict<M> {
         &self,
         cursor: u64,
         batch: &mut Batch,
-        handles: &mut dyn FnMut(Reference) -> Result<(), Error>,
+        handles: &mut dyn FnMut(BlockPlace) -> Result<(), Error>,
     ) -> Result<Next, M::Error> {
         for _ in 0..TRIES {
             if let Some(next) = self.try_scan(cursor, batch) {
@@ -119,7 +120,7 @@ impl<M: Writers> Dict<M> {
             if batch
                 .items()
                 .iter()
-                .any(|item| !self.settings().inline_values && Reference(item.value).has_handles())
+                .any(|item| !self.settings().inline_values && BlockPlace(item.value).has_handles())
             {
                 break;
             }

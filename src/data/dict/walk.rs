@@ -3,7 +3,8 @@
 use super::memory::{Memory, Words};
 use super::place::prefix;
 use super::{Chain, Dict};
-use crate::layout::dict::{Armed, BUCKET, Entry, Named, Phase, Reference, Root, VALUES_AT, at};
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::{Armed, BUCKET, Entry, Phase, Root, VALUES_AT, at};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// Segments that stand for others which the directory may still name.
@@ -136,7 +137,7 @@ impl<M: Memory> Dict<M> {
         for bucket in 0..u64::from(size.homes) {
             let Some(chain) = Chain::at(&self.memory, entry.offset() + bucket * BUCKET) else { continue };
             chain.each(chain.header(), |_, words, i| {
-                each(Reference(words.load(VALUES_AT + i, Acquire)).block());
+                each(BlockPlace(words.load(VALUES_AT + i, Acquire)).block());
             });
         }
     }

@@ -1,9 +1,11 @@
 //! Adding to the end, by who has the lock.
 
 use super::List;
-use super::memory::{Fresh, Memory, Word};
+use super::memory::{Fresh, Memory};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, Place, locate, room_of, segments_of};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{BEFORE, FIRST_SEGMENT, MOST, locate, room_of, segments_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -42,7 +44,7 @@ impl<M: Memory> List<'_, M> {
         let end = spine.first()?;
         let len = end.load(Relaxed);
         let (k, j) = locate(len);
-        let segment = Place(spine.get(..BEFORE)?.get(FIRST_SEGMENT + k)?.load(Relaxed));
+        let segment = BlockPlace(spine.get(..BEFORE)?.get(FIRST_SEGMENT + k)?.load(Relaxed));
         if segment.is_none() {
             return None;
         }

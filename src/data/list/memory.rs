@@ -1,26 +1,9 @@
 //! Where a list lies: a region, or a model's words.
 
 use crate::error::Result;
-use crate::layout::list::{ListWords, Place};
-use crate::sync::atomic::{AtomicU64, Ordering};
-
-/// A shared word.
-pub trait Word {
-    fn load(&self, order: Ordering) -> u64;
-    fn store(&self, value: u64, order: Ordering);
-}
-
-impl Word for AtomicU64 {
-    #[inline(always)]
-    fn load(&self, order: Ordering) -> u64 {
-        AtomicU64::load(self, order)
-    }
-
-    #[inline(always)]
-    fn store(&self, value: u64, order: Ordering) {
-        AtomicU64::store(self, value, order);
-    }
-}
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::ListWords;
+use crate::prim::words::Word;
 
 /// What a list asks of the memory that it lies in.
 ///
@@ -35,7 +18,7 @@ pub trait Memory {
     fn control(&self) -> &ListWords<Self::Word>;
 
     /// The first `count` words of a block's payload, whoever has the block by now. `None`: that is not in the memory.
-    fn words(&self, place: Place, count: u64) -> Option<&[Self::Word]>;
+    fn words(&self, place: BlockPlace, count: u64) -> Option<&[Self::Word]>;
 
     /// A block of so many words, with any content.
     ///
@@ -44,16 +27,16 @@ pub trait Memory {
     fn alloc(&self, words: u64) -> Result<Self::Private>;
 
     /// Where it is.
-    fn place(&self, block: &Self::Private) -> Place;
+    fn place(&self, block: &Self::Private) -> BlockPlace;
 
     /// PRIVATE(me) -> VALUE of this list.
     fn make_value(&self, block: Self::Private);
 
     /// It is VALUE of this list, in the life that the place names.
-    fn is_value(&self, place: Place) -> bool;
+    fn is_value(&self, place: BlockPlace) -> bool;
 
     /// VALUE -> DYING(me) -> FREE; nothing if it is not VALUE of this list in that life.
-    fn free(&self, place: Place);
+    fn free(&self, place: BlockPlace);
 }
 
 /// Elements that are to be added: their words, and the blocks that those name, if the list is one of blocks.

@@ -1,8 +1,10 @@
 //! Reading: by everybody, at any time, without a lock.
 
 use super::List;
-use super::memory::{Memory, Word};
-use crate::layout::list::{FIRST_SEGMENT, Place, SPINE_WORDS, locate, room_of};
+use super::memory::Memory;
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{FIRST_SEGMENT, SPINE_WORDS, locate, room_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, mutant};
 
@@ -37,8 +39,8 @@ impl<'a, M: Memory> List<'a, M> {
     #[inline(always)]
     pub(super) fn spine(&self) -> Option<&'a [M::Word]> {
         // Acquire: pairs with the commit of a replacement.
-        match Place(self.memory.control().root.load(Acquire)) {
-            Place(0) => Some(&[]),
+        match BlockPlace(self.memory.control().root.load(Acquire)) {
+            BlockPlace(0) => Some(&[]),
             root => self.memory.words(root, SPINE_WORDS as u64),
         }
     }
@@ -48,7 +50,7 @@ impl<'a, M: Memory> List<'a, M> {
     pub(super) fn slot(&self, spine: &[M::Word], index: u64) -> Option<&'a M::Word> {
         let (k, j) = locate(index);
         // Relaxed: stored before the length that covers it, which was loaded with Acquire.
-        let segment = Place(spine.get(FIRST_SEGMENT + k)?.load(Relaxed));
+        let segment = BlockPlace(spine.get(FIRST_SEGMENT + k)?.load(Relaxed));
         self.memory.words(segment, room_of(k))?.get(j)
     }
 
@@ -103,7 +105,7 @@ impl<'a, M: Memory> List<'a, M> {
             let mut index = range.start;
             while index < range.end {
                 let (k, j) = locate(index);
-                let segment = Place(spine.get(FIRST_SEGMENT + k)?.load(Relaxed));
+                let segment = BlockPlace(spine.get(FIRST_SEGMENT + k)?.load(Relaxed));
                 // Before so many words are looked at: it may lead anywhere.
                 if !self.is_still(version) {
                     return None;

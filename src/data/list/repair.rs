@@ -1,9 +1,11 @@
 //! What an heir does before anything else, and what a list consists of.
 
 use super::List;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use super::replace::word;
-use crate::layout::list::{FIRST_SEGMENT, MOST, Place, SEGMENTS, SPINE_WORDS, first_of, room_of};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{FIRST_SEGMENT, MOST, SEGMENTS, SPINE_WORDS, first_of, room_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -31,7 +33,7 @@ impl<M: Memory> List<'_, M> {
         }
         for entry in spine.iter().skip(FIRST_SEGMENT).take(SEGMENTS) {
             let place = entry.load(Relaxed);
-            if place != 0 && !self.memory.is_value(Place(place)) {
+            if place != 0 && !self.memory.is_value(BlockPlace(place)) {
                 entry.store(0, Release);
             }
         }
@@ -49,9 +51,9 @@ impl<M: Memory> List<'_, M> {
 
     /// Every block that is the list's: each once, leaves first, what leads to others after them. `each` may free them, and it may be
     /// done again after only some were freed. For who is alone: at teardown, or at rest, perhaps with a dead owner's work half done.
-    pub fn each_block(&self, each: &mut dyn FnMut(Place)) {
+    pub fn each_block(&self, each: &mut dyn FnMut(BlockPlace)) {
         let control = self.memory.control();
-        let swap = Place(control.swap.load(Relaxed));
+        let swap = BlockPlace(control.swap.load(Relaxed));
         if self.memory.is_value(swap) {
             if self.is_committed(swap) {
                 self.each_replaced(swap, each)
@@ -59,7 +61,7 @@ impl<M: Memory> List<'_, M> {
                 self.each_unused(swap, each)
             }
         }
-        let root = Place(control.root.load(Relaxed));
+        let root = BlockPlace(control.root.load(Relaxed));
         if !self.memory.is_value(root) {
             return;
         }
@@ -70,7 +72,7 @@ impl<M: Memory> List<'_, M> {
             self.each_element(spine, 0..first_of(SEGMENTS), each);
         }
         for k in FIRST_SEGMENT..FIRST_SEGMENT + SEGMENTS {
-            let place = Place(word(spine, k));
+            let place = BlockPlace(word(spine, k));
             if self.memory.is_value(place) {
                 each(place);
             }
@@ -81,8 +83,8 @@ impl<M: Memory> List<'_, M> {
     /// Every block that readers and writers are led to and that is none of the list's. Also when the last owner of the lock died in a call: the root, and what
     /// lies below the length, is VALUE before it is there, and freed after. `settled`: nothing is under way, and so the segments beyond
     /// the length are there, too.
-    pub fn astray(&self, settled: bool, each: &mut dyn FnMut(Place)) {
-        let root = Place(self.memory.control().root.load(Relaxed));
+    pub fn astray(&self, settled: bool, each: &mut dyn FnMut(BlockPlace)) {
+        let root = BlockPlace(self.memory.control().root.load(Relaxed));
         if root.is_none() {
             return;
         }
@@ -90,7 +92,7 @@ impl<M: Memory> List<'_, M> {
         let Some(spine) = spine else { return each(root) };
         let len = Self::len_of(spine).min(MOST);
         for k in 0..SEGMENTS {
-            let place = Place(word(spine, FIRST_SEGMENT + k));
+            let place = BlockPlace(word(spine, FIRST_SEGMENT + k));
             let used = len.saturating_sub(first_of(k)).min(room_of(k));
             if used == 0 && (!settled || place.is_none()) {
                 continue;
@@ -102,14 +104,14 @@ impl<M: Memory> List<'_, M> {
             };
             let places = words.iter().take(if self.boxed { used as usize } else { 0 });
             places
-                .map(|element| Place(element.load(Relaxed)))
+                .map(|element| BlockPlace(element.load(Relaxed)))
                 .filter(|p| !self.memory.is_value(*p))
                 .for_each(&mut *each);
         }
     }
 
     /// What the record of a `set` names and the element does not.
-    fn each_set(&self, spine: &[M::Word], each: &mut dyn FnMut(Place)) {
+    fn each_set(&self, spine: &[M::Word], each: &mut dyn FnMut(BlockPlace)) {
         let control = self.memory.control();
         let new = control.set_new.load(Relaxed);
         if new == 0 {
@@ -117,7 +119,7 @@ impl<M: Memory> List<'_, M> {
         }
         let slot = self.slot(spine, control.set_index.load(Relaxed).min(MOST - 1));
         let committed = slot.is_some_and(|slot| slot.load(Relaxed) == new);
-        let other = Place(if committed { control.set_old.load(Relaxed) } else { new });
+        let other = BlockPlace(if committed { control.set_old.load(Relaxed) } else { new });
         if self.memory.is_value(other) {
             each(other);
         }

@@ -5,12 +5,14 @@ use core::ops::Range;
 
 use super::List;
 use super::append::{damaged, too_many};
-use super::memory::{Fresh, Memory, Word};
+use super::memory::{Fresh, Memory};
 use crate::error::Result;
+use crate::layout::block_place::BlockPlace;
 use crate::layout::list::{
-    ADDED, BEFORE, DROPPED, FIRST_SEGMENT, LEN, MOST, Place, SEGMENTS, SPINE_WORDS, first_of, locate,
-    room_of, segments_of,
+    ADDED, BEFORE, DROPPED, FIRST_SEGMENT, LEN, MOST, SEGMENTS, SPINE_WORDS, first_of, locate, room_of,
+    segments_of,
 };
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -130,7 +132,7 @@ impl<M: Memory> List<'_, M> {
     /// After a death: the replacement is finished, or undone.
     pub(super) fn settle_swap(&self) {
         let control = self.memory.control();
-        let place = Place(control.swap.load(Relaxed));
+        let place = BlockPlace(control.swap.load(Relaxed));
         if place.is_none() {
             return;
         }
@@ -140,17 +142,17 @@ impl<M: Memory> List<'_, M> {
         control.swap.store(0, Release);
     }
 
-    pub(super) fn is_committed(&self, place: Place) -> bool {
+    pub(super) fn is_committed(&self, place: BlockPlace) -> bool {
         self.memory.control().root.load(Relaxed) == place.0
     }
 
     /// Frees what the root's spine, at `place`, has replaced: what led to others last, so that it can be done again.
-    fn let_go(&self, place: Place) {
+    fn let_go(&self, place: BlockPlace) {
         self.each_replaced(place, &mut |place| self.memory.free(place));
     }
 
     /// Frees a spine that was not put in the place of the root's, and what only it names.
-    fn undo(&self, place: Place) {
+    fn undo(&self, place: BlockPlace) {
         if mutant::on("list.undo_spine_only") {
             return self.memory.free(place);
         }
@@ -158,9 +160,9 @@ impl<M: Memory> List<'_, M> {
     }
 
     /// The blocks that the spine at `place` has replaced, leaves first.
-    pub(super) fn each_replaced(&self, place: Place, each: &mut dyn FnMut(Place)) {
+    pub(super) fn each_replaced(&self, place: BlockPlace, each: &mut dyn FnMut(BlockPlace)) {
         let Some(new) = self.memory.words(place, SPINE_WORDS as u64) else { return };
-        let before = Place(word(new, BEFORE));
+        let before = BlockPlace(word(new, BEFORE));
         if self.memory.is_value(before) {
             let Some(old) = self.memory.words(before, SPINE_WORDS as u64) else { return };
             self.each_only_in(old, new, word(new, DROPPED)..word(new, DROPPED + 1), each);
@@ -169,7 +171,7 @@ impl<M: Memory> List<'_, M> {
     }
 
     /// The blocks that only the spine at `place` names, which is not the root's, and itself; leaves first.
-    pub(super) fn each_unused(&self, place: Place, each: &mut dyn FnMut(Place)) {
+    pub(super) fn each_unused(&self, place: BlockPlace, each: &mut dyn FnMut(BlockPlace)) {
         let (Some(new), Some(old)) = (self.memory.words(place, SPINE_WORDS as u64), self.spine()) else {
             return;
         };
@@ -183,7 +185,7 @@ impl<M: Memory> List<'_, M> {
         one: &[M::Word],
         other: &[M::Word],
         range: Range<u64>,
-        each: &mut dyn FnMut(Place),
+        each: &mut dyn FnMut(BlockPlace),
     ) {
         if mutant::on("list.segments_first") {
             self.each_segment_only_in(one, other, each);
@@ -194,28 +196,33 @@ impl<M: Memory> List<'_, M> {
         self.each_segment_only_in(one, other, each);
     }
 
-    fn each_segment_only_in(&self, one: &[M::Word], other: &[M::Word], each: &mut dyn FnMut(Place)) {
+    fn each_segment_only_in(&self, one: &[M::Word], other: &[M::Word], each: &mut dyn FnMut(BlockPlace)) {
         for k in FIRST_SEGMENT..FIRST_SEGMENT + SEGMENTS {
             let place = word(one, k);
-            if place != word(other, k) && self.memory.is_value(Place(place)) {
-                each(Place(place));
+            if place != word(other, k) && self.memory.is_value(BlockPlace(place)) {
+                each(BlockPlace(place));
             }
         }
     }
 
     /// The blocks of elements `range` of a spine, where their segments are still there.
-    pub(super) fn each_element(&self, spine: &[M::Word], range: Range<u64>, each: &mut dyn FnMut(Place)) {
+    pub(super) fn each_element(
+        &self,
+        spine: &[M::Word],
+        range: Range<u64>,
+        each: &mut dyn FnMut(BlockPlace),
+    ) {
         let mut index = range.start.min(MOST);
         while index < range.end.min(MOST) {
             let (k, j) = locate(index);
-            let place = Place(word(spine, FIRST_SEGMENT + k));
+            let place = BlockPlace(word(spine, FIRST_SEGMENT + k));
             let end = range.end.min(first_of(k) + room_of(k));
             if self.memory.is_value(place)
                 && let Some(words) = self.memory.words(place, room_of(k))
             {
                 let count = (end - index) as usize;
                 for element in words.get(j..j + count).unwrap_or_default() {
-                    let element = Place(element.load(Relaxed));
+                    let element = BlockPlace(element.load(Relaxed));
                     if self.memory.is_value(element) {
                         each(element);
                     }

@@ -2,9 +2,10 @@
 
 use super::List;
 use super::append::damaged;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use crate::error::Result;
-use crate::layout::list::Place;
+use crate::layout::block_place::BlockPlace;
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -22,7 +23,7 @@ impl<M: Memory> List<'_, M> {
             return Ok(());
         };
         let control = self.memory.control();
-        let old = Place(slot.load(Relaxed));
+        let old = BlockPlace(slot.load(Relaxed));
         control.set_index.store(index, Relaxed);
         control.set_old.store(old.0, Relaxed);
         if mutant::on("list.set_unarmed") {
@@ -69,7 +70,7 @@ impl<M: Memory> List<'_, M> {
         let index = control.set_index.load(Relaxed);
         let slot = self.spine().and_then(|spine| self.slot(spine, index));
         let committed = slot.is_some_and(|slot| slot.load(Relaxed) == new);
-        self.memory.free(Place(if committed { control.set_old.load(Relaxed) } else { new }));
+        self.memory.free(BlockPlace(if committed { control.set_old.load(Relaxed) } else { new }));
         control.set_new.store(0, Release);
     }
 }

@@ -2,9 +2,11 @@
 
 use super::List;
 use super::append::damaged;
-use super::memory::{Memory, Word};
+use super::memory::Memory;
 use crate::error::Result;
-use crate::layout::list::{FIRST_SEGMENT, Place, SEGMENTS, segments_of};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{FIRST_SEGMENT, SEGMENTS, segments_of};
+use crate::prim::words::Word;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::mutant;
 
@@ -77,7 +79,7 @@ impl<M: Memory> List<'_, M> {
         for i in 0..to - from {
             let index = if forward { from + i } else { to - 1 - i };
             let Some(slot) = self.slot(spine, index) else { continue };
-            self.memory.free(Place(slot.load(Relaxed)));
+            self.memory.free(BlockPlace(slot.load(Relaxed)));
             // After it was freed: an heir goes by the word.
             slot.store(0, Release);
         }
@@ -95,7 +97,7 @@ impl<M: Memory> List<'_, M> {
             if mutant::on("list.entry_first") {
                 entry.store(0, Release);
             }
-            self.memory.free(Place(place));
+            self.memory.free(BlockPlace(place));
             // After it was freed: an heir takes back the name of what is not VALUE.
             entry.store(0, Release);
         }

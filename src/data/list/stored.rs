@@ -5,8 +5,8 @@ use std::fmt;
 use super::memory::Memory;
 use crate::arena::{Arena, Block, BlockView, ObjectView};
 use crate::error::{ErrorKind, Result};
-use crate::layout::block::OwnState;
-use crate::layout::list::{ListBody, ListWords, Place};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::list::{ListBody, ListWords};
 use crate::layout::object::ObjectId;
 use crate::region::Region;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -49,10 +49,8 @@ impl<'a> Stored<'a> {
     }
 
     /// The block at a place, if it is content of this list in that life.
-    pub fn view(&self, place: Place) -> Option<BlockView<'a>> {
-        let view = self.arena.view_at(place.offset()).filter(|view| place.is_of(view.generation()))?;
-        let is_ours = view.own().state == OwnState::Value && view.sent_through().0 == self.object.bits();
-        is_ours.then_some(view)
+    pub fn view(&self, place: BlockPlace) -> Option<BlockView<'a>> {
+        self.arena.named(place.block(), self.object)
     }
 }
 
@@ -66,7 +64,7 @@ impl<'a> Memory for Stored<'a> {
     }
 
     #[inline(always)]
-    fn words(&self, place: Place, count: u64) -> Option<&[AtomicU64]> {
+    fn words(&self, place: BlockPlace, count: u64) -> Option<&[AtomicU64]> {
         self.region.words(place.offset(), count)
     }
 
@@ -80,30 +78,21 @@ impl<'a> Memory for Stored<'a> {
         }
     }
 
-    fn place(&self, block: &Block<'a>) -> Place {
-        place_of(block)
+    fn place(&self, block: &Block<'a>) -> BlockPlace {
+        block.view().place()
     }
 
     fn make_value(&self, block: Block<'a>) {
         block.make_value(self.object);
     }
 
-    fn is_value(&self, place: Place) -> bool {
+    fn is_value(&self, place: BlockPlace) -> bool {
         self.view(place).is_some()
     }
 
-    fn free(&self, place: Place) {
-        if let Some(view) = self.view(place) {
-            view.mark_dying();
-            view.finish_free();
-        }
+    fn free(&self, place: BlockPlace) {
+        self.arena.free_named(place.block(), self.object);
     }
-}
-
-/// Where a block is.
-pub fn place_of(block: &Block<'_>) -> Place {
-    let view = block.view();
-    Place::new(view.offset(), view.generation(), view.children() != 0)
 }
 
 impl fmt::Debug for Stored<'_> {

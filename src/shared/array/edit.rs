@@ -6,11 +6,12 @@ use std::ops::Deref;
 use std::{process, thread};
 
 use super::SharedArray;
-use super::lock::{Held, Wanted};
+use super::lock::Wanted;
 use crate::data::array::Exclusive;
 use crate::error::Result;
 use crate::prim::limits::Limits;
 use crate::shared::SharedData;
+use crate::shared::lock::Held;
 
 /// All elements of a [`SharedArray`], to be changed one after the other; see [`edit`](SharedArray::edit) and
 /// [`recover`](SharedArray::recover).
@@ -20,7 +21,7 @@ use crate::shared::SharedData;
 pub struct ArrayEditGuard<'a, T: SharedData + Copy> {
     exclusive: Exclusive<'a, T>,
     // After `exclusive`: the mode is said under the lock.
-    _held: Held<'a, T>,
+    _held: Held<'a>,
     shared: &'a SharedArray<T>,
     _stays: PhantomData<*const ()>,
 }

@@ -1,14 +1,14 @@
 //! The lock of an array, and what its owner may do.
 
 use super::SharedArray;
-use crate::channel::bare_lock::{BareHeld, BareLock};
 use crate::channel::domain::Domain;
 use crate::data::array::gate::{Lines, Owner, Refusal, Side};
-use crate::data::array::{Array, Exclusive, Reading};
+use crate::data::array::{Exclusive, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::region::Region;
 use crate::shared::SharedData;
+use crate::shared::lock::Held;
 use crate::sync::atomic::Ordering::Acquire;
 
 /// What must be known of the elements.
@@ -24,21 +24,7 @@ pub(super) enum Wanted {
 pub(super) struct Locked<'a, 'l, T: SharedData + Copy> {
     shared: &'a SharedArray<T>,
     limits: &'l Limits<'l>,
-    held: Held<'a, T>,
-}
-
-/// The lock itself. In a forked copy it is its parent's.
-pub(super) struct Held<'a, T: Copy> {
-    held: Option<BareHeld<'a>>,
-    array: &'a Array<T>,
-}
-
-impl<T: Copy> Drop for Held<'_, T> {
-    fn drop(&mut self) {
-        if self.array.presence().id().is_none() {
-            std::mem::forget(self.held.take());
-        }
-    }
+    held: Held<'a>,
 }
 
 impl<T: SharedData + Copy> SharedArray<T> {
@@ -49,13 +35,8 @@ impl<T: SharedData + Copy> SharedArray<T> {
         limits: &'l Limits<'l>,
         wanted: Wanted,
     ) -> Result<Locked<'a, 'l, T>> {
-        let (array, domain) = (self.array(), &*self.inner.domain);
-        if !array.is_present() {
-            return Err(self.stranger());
-        }
-        let lock = BareLock::new(&array.body().lock.word, self.inner.me, domain);
-        let held = lock.lock(limits, &self.spinner, || array.settle());
-        let held = Held { held: Some(held.map_err(|error| error.about(self.object()))?), array };
+        let array = self.array();
+        let held = self.inner.lock.hold_within(limits, &self.spinner, || array.settle())?;
         match (wanted, array.body().editing.load(Acquire)) {
             (Wanted::Whole, 0) | (Wanted::Damaged, 1..) => Ok(Locked { shared: self, limits, held }),
             (Wanted::Whole, pid) => Err(self.damaged(pid)),
@@ -111,7 +92,7 @@ impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
     fn own<R>(&self, act: impl FnOnce(&Owner<'_, Everybody<'_>>) -> Result<R, Refusal>) -> Result<R> {
         let shared = self.shared;
         let region = shared.array().object().arena().region();
-        let lines = Everybody { region, domain: &shared.inner.domain };
+        let lines = Everybody { region, domain: shared.inner.lock.domain() };
         let gate = shared.array().gate();
         let owner = Owner { gate, lines: &lines, limits: self.limits, spinner: &shared.spinner };
         act(&owner).map_err(|refusal| shared.refused(refusal))
@@ -124,7 +105,7 @@ impl<'a, T: SharedData + Copy> Locked<'a, '_, T> {
     }
 
     /// Keeps everybody out, and keeps the lock.
-    pub(super) fn exclude(self) -> Result<(Exclusive<'a, T>, Held<'a, T>)> {
+    pub(super) fn exclude(self) -> Result<(Exclusive<'a, T>, Held<'a>)> {
         let array = self.shared.array();
         let excluded = self.own(|owner| array.exclude(owner))?;
         Ok((excluded, self.held))

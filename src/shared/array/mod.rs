@@ -20,16 +20,19 @@ pub use iter::ArrayIter;
 pub use read::ArrayReadGuard;
 pub use write::ArrayWriteGuard;
 
+use super::lock::DataLock;
 use super::{SharedData, names};
 use crate::arena::ObjectRef;
-use crate::channel::domain::{Domain, deadline_in};
+use crate::channel::domain::deadline_in;
 use crate::channel::{codec, kind};
 use crate::data::array::Array;
+use crate::data::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
-use crate::region::Me;
 use crate::ring::plain::plain_len;
+
+const NOUN: &str = "shared array";
 
 /// An array of fixed length between processes, without a server.
 ///
@@ -101,8 +104,7 @@ pub struct SharedArray<T> {
 /// What the clones of a handle share.
 struct Inner<T> {
     array: Array<T>,
-    me: Me,
-    domain: Arc<Domain>,
+    lock: DataLock,
 }
 
 impl<T: SharedData + Copy> SharedArray<T> {
@@ -155,12 +157,9 @@ impl<T: SharedData + Copy> SharedArray<T> {
             let (its, ours) = (object.name(), names::short::<T>());
             return wrong(format!("the elements of this shared array are {its}, and not {ours}"));
         }
-        // A guard may be forgotten: then its lock is an orphan when this process lets go of the handle.
-        object.expect_claims();
-        let domain = Domain::of(&object)?;
+        let lock = DataLock::open(object.clone(), NOUN)?;
         let array = Array::of(object)?;
-        let me = array.presence().me();
-        Ok(Self { inner: Arc::new(Inner { array, me, domain }), spinner: Spinner::new(strategy) })
+        Ok(Self { inner: Arc::new(Inner { array, lock }), spinner: Spinner::new(strategy) })
     }
 
     fn type_hash() -> u64 {
@@ -326,23 +325,23 @@ impl<T: SharedData + Copy> SharedArray<T> {
         Ok(self.read()?.to_vec())
     }
 
-    /// Replaces as many elements as there are in `elements`, from `at` on, in one step.
+    /// Replaces as many elements as there are in `elements`, from `at` on, in one step. Until then it takes as much of the arena again as they do.
     ///
     /// # Errors
     ///
     /// `OutOfRange` if they do not lie in the array; those of [`write`](Self::write).
     pub fn set_slice(&self, at: usize, elements: &[T]) -> Result<()> {
         let range = self.range(at..at.saturating_add(elements.len()))?;
-        self.replace(range, |room| room.copied(elements))
+        self.replace(range, |block| Draft::copied(block, elements))
     }
 
-    /// Makes all elements this value, in one step.
+    /// Makes all elements this value, in one step. Until then it takes as much of the arena again as they do.
     ///
     /// # Errors
     ///
     /// Those of [`write`](Self::write).
     pub fn fill(&self, value: T) -> Result<()> {
-        self.replace(0..self.len(), |room| room.filled(value))
+        self.replace(0..self.len(), |block| Draft::repeated(block, value, self.len()))
     }
 
     /// How this handle waits (default: adaptive), and the clones that are made of it from now on.
@@ -376,7 +375,7 @@ impl<T: SharedData + Copy> SharedArray<T> {
 
     /// "shared array 7".
     fn object(&self) -> String {
-        format!("shared array {}", self.array().object().id().index)
+        self.inner.lock.object()
     }
 
     /// In a forked copy: the error that says so.

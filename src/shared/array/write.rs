@@ -6,25 +6,29 @@ use std::ops::{Deref, DerefMut, Range, RangeBounds};
 use std::thread;
 
 use super::SharedArray;
-use super::lock::{Held, Wanted};
-use crate::data::array::{Draft, Exclusive, Room};
+use super::lock::Wanted;
+use crate::arena::Block;
+use crate::data::array::Exclusive;
+use crate::data::draft::Draft;
 use crate::error::Result;
 use crate::prim::limits::Limits;
 use crate::shared::SharedData;
+use crate::shared::lock::Held;
 
 /// Elements of a [`SharedArray`] to be changed; see [`write`](SharedArray::write) and [`write_range`](SharedArray::write_range).
 ///
 /// They become the array's when it is dropped or [`commit`](Self::commit)ted, in one step; not if it is dropped in a panic. A guard that
-/// was not changed writes nothing. It stays with its thread.
+/// was not changed writes nothing. It stays with its thread. One that is forgotten ([`std::mem::forget`]) changes nothing, and keeps others out until
+/// this process drops its last handle of the array, or ends.
 #[must_use = "the changes are made, and others let in, when the guard is dropped"]
 pub struct ArrayWriteGuard<'a, T: SharedData + Copy> {
-    /// `None`: it is committed.
-    draft: Option<Draft<'a, T>>,
+    /// `None`: it is committed, or the range is empty.
+    draft: Option<Draft<'a, [T]>>,
     changed: bool,
     range: Range<usize>,
     exclusive: Exclusive<'a, T>,
     // After `exclusive`: the mode is said under the lock.
-    _held: Held<'a, T>,
+    _held: Held<'a>,
     shared: &'a SharedArray<T>,
     _stays: PhantomData<*const ()>,
 }
@@ -36,9 +40,10 @@ impl<T: SharedData + Copy> SharedArray<T> {
         limits: &Limits<'_>,
     ) -> Result<ArrayWriteGuard<'_, T>> {
         let range = self.range(range)?;
-        let room = self.room(range.clone())?;
+        let room = self.room(range.len())?;
         let (exclusive, held) = self.lock_alone(limits, Wanted::Whole)?.exclude()?;
-        let draft = exclusive.elements().get(range.clone()).and_then(|from| room.copied(from));
+        let from = exclusive.elements().get(range.clone()).unwrap_or_default();
+        let draft = room.and_then(|block| Draft::copied(block, from));
         let (shared, changed) = (self, false);
         Ok(ArrayWriteGuard { draft, changed, range, exclusive, _held: held, shared, _stays: PhantomData })
     }
@@ -47,12 +52,12 @@ impl<T: SharedData + Copy> SharedArray<T> {
     pub(super) fn replace<'a>(
         &'a self,
         range: Range<usize>,
-        fill: impl FnOnce(Room<'a>) -> Option<Draft<'a, T>>,
+        fill: impl FnOnce(Block<'a>) -> Option<Draft<'a, [T]>>,
     ) -> Result<()> {
-        let draft = fill(self.room(range)?);
+        let draft = self.room(range.len())?.and_then(fill);
         let (mut exclusive, held) = self.lock_alone(&Limits::NONE, Wanted::Whole)?.exclude()?;
         if let Some(draft) = draft {
-            exclusive.commit(draft);
+            exclusive.commit(range.start, draft);
         }
         // The mode is said under the lock.
         drop(exclusive);
@@ -60,11 +65,11 @@ impl<T: SharedData + Copy> SharedArray<T> {
         Ok(())
     }
 
-    fn room(&self, range: Range<usize>) -> Result<Room<'_>> {
+    fn room(&self, count: usize) -> Result<Option<Block<'_>>> {
         if !self.array().is_present() {
             return Err(self.stranger());
         }
-        self.inner.domain.with_room(|| self.array().room(range.clone()))
+        self.inner.lock.domain().with_room(|| self.array().room(count))
     }
 }
 
@@ -84,12 +89,12 @@ impl<T: SharedData + Copy> ArrayWriteGuard<'_, T> {
     }
 
     fn finish(&mut self) -> Result<()> {
-        let Some(draft) = self.draft.take() else { return Ok(()) };
+        let draft = self.draft.take();
         if !self.shared.array().is_present() {
             return Err(self.shared.stranger());
         }
-        if self.changed {
-            self.exclusive.commit(draft);
+        if let Some(draft) = draft.filter(|_| self.changed) {
+            self.exclusive.commit(self.range.start, draft);
         }
         Ok(())
     }

@@ -43,7 +43,8 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
         self
     }
 
-    /// About how many entries there will be (default: few): the first segment is made for so many, if one has room for them (up to some 400).
+    /// About how many entries there will be (default: few): the first segment is made for so many, but for no more than some 400. From there on the
+    /// dictionary grows as it is filled.
     pub fn capacity(mut self, entries: usize) -> Self {
         self.capacity = entries;
         self
@@ -67,7 +68,8 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a number of stripes that is no power of two; `OutOfMemory` or `Limit` if the arena is full.
+    /// `InvalidInput` for a number of stripes that is no power of two, or above 256; `OutOfMemory` or `Limit` if the arena is full; `WrongProcess` in a
+    /// copy that the program forked itself.
     pub fn build(self) -> Result<SharedDict<K, V>> {
         let inline = (is_inline::<K>(), is_inline::<V>());
         let hash = fingerprint::<(K, V)>();

@@ -3,37 +3,9 @@
 use super::raw::{Copied, Found, Value};
 use crate::channel::transfer::{Scope, provide};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::plain::{plain_bytes, plain_len, plain_value};
+use crate::ring::plain::plain_bytes;
 use crate::shared::data::{self, SharedData};
-
-/// Its bytes fit one word.
-#[inline(always)]
-pub(super) const fn is_inline<T: SharedData>() -> bool {
-    matches!(plain_len::<T>(), Some(len) if len <= 8)
-}
-
-/// The word that such bytes are.
-#[inline(always)]
-pub(super) fn word_of(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    let len = bytes.len().min(8);
-    word[..len].copy_from_slice(&bytes[..len]);
-    u64::from_ne_bytes(word)
-}
-
-#[repr(align(16))]
-struct Aligned([u8; 8]);
-
-/// The value of such a word.
-#[inline(always)]
-pub(super) fn of_word<T: SharedData>(word: u64) -> Result<T> {
-    let copy = Aligned(word.to_ne_bytes());
-    let archived = data::view::<T>(copy.0.get(..size_of::<T::Archived>()).unwrap_or_default())?;
-    match plain_value([word]) {
-        Some(value) => Ok(value),
-        None => data::own::<T>(archived),
-    }
-}
+pub(super) use crate::shared::inline::{is_inline, of_word, word_of};
 
 /// Hands a value to `f` as it goes into a dictionary whose values are inline, or not.
 #[inline(always)]

@@ -38,6 +38,8 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
             // Also while values are made and serialised: that is code of the type's.
             let _updating = locked.updating();
             let value = change(value_of(found, &bytes)?);
+            // It may have forked.
+            self.raw.check()?;
             with_value(&value, Self::INLINE, |value| {
                 locked.replace(slot, self.raw.prepare(key, value)?);
                 Ok(())
@@ -80,6 +82,8 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
                 None => (None, default),
             };
             let value = change(before);
+            // It may have forked.
+            self.raw.check()?;
             let put = with_value(&value, Self::INLINE, |value| self.raw.prepare(key, value))?;
             match slot {
                 Some(slot) => locked.replace(slot, put),
@@ -143,7 +147,10 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
         let mut bytes = Copied::new();
         let Some((slot, found)): Option<(usize, Found)> = locked.find(at, &mut bytes)? else { return Ok(()) };
         let _updating = locked.updating();
-        if !keep(key, &value_of(found, &bytes)?) {
+        let keeps = keep(key, &value_of(found, &bytes)?);
+        // It may have forked.
+        self.raw.check()?;
+        if !keeps {
             locked.remove(slot);
         }
         Ok(())

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use crate::arena::{Arena as Store, Block, Body, ObjectRef};
-use crate::channel::bare_lock::{BareHeld, BareLock};
+use crate::channel::bare_lock::{self, BareHeld, BareLock};
 use crate::channel::domain::Domain;
-use crate::data::dict::content::{content, is_whole, reference, seeds};
+use crate::data::dict::content::{content, is_whole, seeds};
 use crate::data::dict::hash::Seeds;
 use crate::data::dict::span::Span;
 use crate::data::dict::{Memory, Writers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::dict::{DictBody, Named, Reference, SEGMENTS, SegmentSize};
+use crate::layout::block_place::{BlockPlace, Named};
+use crate::layout::dict::{DictBody, SEGMENTS, SegmentSize};
+use crate::layout::lock::LockWord;
 use crate::layout::object::ObjectId;
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
-use crate::region::{Me, Presence};
+use crate::region::Presence;
 use crate::sync::atomic::AtomicU64;
 
 /// See the module.
@@ -22,7 +24,8 @@ pub(super) struct Attached {
     pub(super) body: Body<DictBody>,
     id: ObjectId,
     pub(super) presence: Presence,
-    me: Me,
+    /// The word of this process as the owner of a lock.
+    me: LockWord,
     pub(super) domain: Arc<Domain>,
     span: Span,
     pub(super) seeds: Seeds,
@@ -33,7 +36,7 @@ impl Attached {
     pub(super) fn open(object: ObjectRef) -> Result<Self> {
         let (domain, id) = (Domain::of(&object)?, object.id());
         let presence = domain.region().presence()?;
-        let me = presence.me();
+        let me = bare_lock::owner(&presence);
         let body = Body::<DictBody>::of(object)?;
         if !is_whole(body.all_words()) {
             let name = format!("object {}", id.index);
@@ -80,18 +83,16 @@ impl Memory for Attached {
     }
 
     #[inline]
-    fn content(&self, reference: Reference) -> Option<u64> {
-        content(self.store(), reference)
+    fn content(&self, place: BlockPlace) -> Option<u64> {
+        content(self.store(), place)
     }
 
     fn is_value(&self, block: Named) -> bool {
-        reference(self.store(), self.id, block).is_some()
+        self.store().named(block, self.id).is_some()
     }
 
     fn free(&self, block: Named) {
-        if let Some(reference) = reference(self.store(), self.id, block) {
-            self.store().free_value(reference, self.id);
-        }
+        self.store().free_named(block, self.id);
     }
 }
 
@@ -105,12 +106,11 @@ impl Writers for Attached {
     }
 
     fn name(&self, block: &Block<'_>) -> Named {
-        let view = block.view();
-        Named { offset: view.offset(), generation: view.generation(), bits: 48 }
+        block.view().name()
     }
 
-    fn has_handles(&self, block: &Block<'_>) -> bool {
-        block.view().children() > 0
+    fn place(&self, block: &Block<'_>) -> BlockPlace {
+        block.view().place()
     }
 
     fn make_value(&self, block: Block<'_>) {
@@ -122,6 +122,6 @@ impl Writers for Attached {
         let word = self.body().get(word).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "shared dictionary", "its body has fewer stripes than it says")
         })?;
-        BareLock::new(word, self.me, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
+        BareLock::new(word, self.me, &self.presence, &self.domain).lock(&Limits::NONE, &self.spinner, repair)
     }
 }

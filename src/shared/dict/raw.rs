@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::memory::Attached;
 use crate::arena::{Block, ObjectRef};
 use crate::channel::domain::Domain;
-use crate::channel::transfer::{Child, Part};
+use crate::channel::parcel;
+use crate::channel::transfer::Child;
 use crate::data::dict::content::body_len;
 use crate::data::dict::{Batch, Dict, Entered, Extent, Key, Next, Put, Seen, Words};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::REFERENCE_SIZE;
-use crate::layout::dict::{Lengths, Reference, STRIPES_MAX, Settings, at};
+use crate::layout::block_place::BlockPlace;
+use crate::layout::dict::{Lengths, STRIPES_MAX, Settings, at};
 use crate::layout::object::ObjectId;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::{fence, hint};
@@ -274,18 +275,8 @@ impl Raw {
         }
         let (domain, count) = (self.domain(), children.len() as u32);
         let block = domain.with_room(|| domain.store().alloc(lengths.words() * 8, count))?;
-        for (i, child) in (0..).zip(children) {
-            if child.object.arena().region().id() != domain.region().id() {
-                return Err(Error::new(ErrorKind::InvalidInput, "handle", "it belongs to another arena")
-                    .hint("create both in one arena: builder().arena(&arena)"));
-            }
-            if child.part != Part::Whole {
-                let what = "the end of a pipe has one owner at a time, and cannot be in shared data";
-                return Err(Error::new(ErrorKind::InvalidInput, "handle", what));
-            }
-            domain.with_room(|| block.add_child(i, &child.object))?;
-        }
-        let offset = block.view().offset() + u64::from(count) * REFERENCE_SIZE;
+        parcel::add_shared(domain, &block, children)?;
+        let offset = block.view().content_offset();
         let words = domain.region().words(offset, lengths.words()).unwrap_or_default();
         // Who sees one of these words sees what led away from the block's last life.
         fence::fence(Release);
@@ -298,11 +289,9 @@ impl Raw {
     }
 
     /// References of this process's own to the handles of a value, whose entry is locked.
-    fn handles(&self, reference: Reference) -> Result<Vec<Child>> {
-        let store = self.domain().store();
-        let Some(view) = store.view_at(reference.offset()) else { return Ok(Vec::new()) };
-        let attach = |i| self.domain().with_room(|| store.attach_child(&view, i)).map(Child::whole);
-        (0..view.children()).map(attach).collect()
+    fn handles(&self, place: BlockPlace) -> Result<Vec<Child>> {
+        let view = self.domain().store().view_at(place.offset());
+        view.map_or(Ok(Vec::new()), |view| parcel::whole(self.domain(), &view))
     }
 
     /// What the bucket that covers `cursor` has from there on. The handles of those values that have some are in the order of the batch.

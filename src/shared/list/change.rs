@@ -135,6 +135,8 @@ impl<T: SharedData> SharedList<T> {
         let _held = self.lock()?;
         let mut value = self.with(|list, stored| self.value_at(list, stored, index))?;
         let answer = change(&mut value);
+        // It may have forked.
+        self.check()?;
         let (word, block) = self.element(&value)?;
         self.with(|list, _| list.set(index as u64, word, block)).map_err(|error| self.named(error))?;
         Ok(answer)

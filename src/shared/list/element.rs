@@ -2,43 +2,22 @@
 
 use super::SharedList;
 use crate::arena::Block;
-use crate::channel::message::Buffer;
 use crate::channel::parcel;
-use crate::channel::transfer::{Child, Part, Scope};
+use crate::channel::transfer::Scope;
+use crate::data::bytes::Bytes;
 use crate::data::list::element;
 use crate::data::list::memory::{Fresh, Memory};
-use crate::data::list::stored::{Stored, place_of};
-use crate::error::{Error, ErrorKind, Result};
-use crate::layout::REFERENCE_SIZE;
-use crate::layout::list::Place;
-use crate::ring::plain::{plain_bytes, plain_value};
-use crate::shared::{SharedData, data};
-
-/// A word as the archive that it begins with.
-#[repr(align(16))]
-struct Aligned([u8; 8]);
+use crate::data::list::stored::Stored;
+use crate::error::Result;
+use crate::layout::block_place::BlockPlace;
+use crate::ring::plain::plain_bytes;
+use crate::shared::{SharedData, data, inline};
 
 impl<T: SharedData> SharedList<T> {
     /// The word of a plain value.
     #[inline(always)]
     pub(super) fn word_of(value: &T) -> u64 {
-        let mut word = [0; 8];
-        let bytes = plain_bytes(value).unwrap_or_default();
-        if let Some(room) = word.get_mut(..bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-        u64::from_ne_bytes(word)
-    }
-
-    /// The plain value that a word holds.
-    #[inline(always)]
-    pub(super) fn of_word(word: u64) -> Result<T> {
-        let copy = Aligned(word.to_ne_bytes());
-        let archived = data::view::<T>(copy.0.get(..size_of::<T::Archived>()).unwrap_or_default())?;
-        match plain_value([word]) {
-            Some(value) => Ok(value),
-            None => data::own::<T>(archived),
-        }
+        inline::word_of(plain_bytes(value).unwrap_or_default())
     }
 
     /// A value as it is to be in the list: its word, and the block that this names, if it needs one.
@@ -48,7 +27,7 @@ impl<T: SharedData> SharedList<T> {
             return Ok((Self::word_of(value), None));
         }
         let block = self.pack(value)?;
-        Ok((place_of(&block).0, Some(block)))
+        Ok((block.view().place().0, Some(block)))
     }
 
     /// All of them, before anything is locked: iterators run their owner's code.
@@ -67,50 +46,35 @@ impl<T: SharedData> SharedList<T> {
         data::encode(value, |bytes| {
             let children = scope.take();
             let (words, count) = (element::words_for(bytes.len()), children.len() as u32);
-            let domain = self.inner.core.domain();
+            let domain = self.inner.lock.domain();
             let block = domain.with_room(|| self.store().alloc(words * 8, count))?;
-            let start = block.view().offset() + u64::from(count) * REFERENCE_SIZE;
-            let room = self.inner.region.words(start, words).ok_or_else(|| self.damaged())?;
+            let room = self.inner.region.words(block.view().content_offset(), words);
+            let room = room.ok_or_else(|| self.damaged())?;
             element::write(room, bytes).map_err(|error| self.named(error))?;
-            for (i, child) in children.iter().enumerate() {
-                self.check_child(child)?;
-                domain.with_room(|| block.add_child(i as u32, &child.object))?;
-            }
+            parcel::add_shared(domain, &block, &children)?;
             Ok(block)
         })?
-    }
-
-    fn check_child(&self, child: &Child) -> Result<()> {
-        if child.part != Part::Whole {
-            let what =
-                "the end of a connection has one owner, and an element of a list any number of readers";
-            return Err(Error::new(ErrorKind::InvalidInput, self.inner.core.object(), what)
-                .hint("send it through a queue or give it to a process"));
-        }
-        let other = child.object.arena().region().id() != self.inner.region.id();
-        if other { Err(parcel::other_arena()) } else { Ok(()) }
     }
 
     /// The value of an element, for who has the lock.
     pub(super) fn value_of(&self, stored: &Stored<'_>, word: u64) -> Result<T> {
         if Self::INLINE {
-            return Self::of_word(word);
+            return inline::of_word(word);
         }
-        let view = stored.view(Place(word)).ok_or_else(|| self.damaged())?;
-        let children = view.children();
-        let start = view.offset() + u64::from(children) * REFERENCE_SIZE;
-        let words = self.inner.region.words(start, view.len() / 8).ok_or_else(|| self.damaged())?;
-        let mut bytes = Buffer::new();
-        element::read(words, |part| bytes.extend_from_slice(part)).ok_or_else(|| self.damaged())?;
-        parcel::with_handles(self.inner.core.domain(), &view, || data::decode(&bytes))
+        let view = stored.view(BlockPlace(word)).ok_or_else(|| self.damaged())?;
+        let words = self.inner.region.words(view.content_offset(), view.len() / 8);
+        let words = words.ok_or_else(|| self.damaged())?;
+        let mut bytes = Bytes::new();
+        element::read(words, |len| bytes.room(len)).ok_or_else(|| self.damaged())?;
+        parcel::with_handles(self.inner.lock.domain(), &view, || data::decode(&bytes))
     }
 
     /// The value of an element that was seen in the list; `None` if it is not there any more.
     pub(super) fn value_if_there(&self, word: u64) -> Option<Result<T>> {
         if Self::INLINE {
-            return Some(Self::of_word(word));
+            return Some(inline::of_word(word));
         }
-        let place = Place(word);
+        let place = BlockPlace(word);
         if place.has_handles() {
             let read = || {
                 Ok(self.with(|_, stored| {
@@ -119,8 +83,8 @@ impl<T: SharedData> SharedList<T> {
             };
             return self.locked(read).and_then(|answer| answer).transpose();
         }
-        let mut bytes = Buffer::new();
-        self.with(|list, _| list.copy_alive(place, |part| bytes.extend_from_slice(part)))?;
+        let mut bytes = Bytes::new();
+        self.look(|list| list.copy_alive(place, |len| bytes.room(len)))?;
         Some(data::decode(&bytes))
     }
 }

@@ -26,17 +26,15 @@ use crate::data::list::stored::Stored;
 use crate::data::list::{List, OutOfRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::list::ListBody;
-use crate::layout::lock::LockWord;
 use crate::layout::object::ObjectId;
-use crate::locks::core::{Core, Got, Missed};
-use crate::prim::limits::Limits;
 use crate::prim::spin::{Spinner, WaitStrategy};
 use crate::region::{Presence, Region};
-use crate::ring::plain::plain_len;
 use crate::shared::SharedData;
+use crate::shared::inline::is_inline;
+use crate::shared::lock::{DataLock, Held};
 use crate::sync::atomic::Ordering;
 
-const NOUN: &str = "list";
+const NOUN: &str = "shared list";
 
 /// A list in shared memory that threads and processes change and read at the same time, and that grows as needed: a `Vec<T>` between
 /// processes.
@@ -95,7 +93,7 @@ pub struct SharedList<T> {
 
 /// One list in this process.
 struct Inner {
-    core: Core,
+    lock: DataLock,
     body: Body<ListBody>,
     presence: Presence,
     /// What each call needs, at hand.
@@ -164,7 +162,7 @@ impl<T: SharedData> SharedList<T> {
     }
 
     /// Elements are values, and not blocks.
-    const INLINE: bool = matches!(plain_len::<T>(), Some(0..=8));
+    const INLINE: bool = is_inline::<T>();
 
     fn create(domain: &Domain, spinner: Spinner) -> Result<Self> {
         let hash = codec::fingerprint::<T>();
@@ -179,19 +177,24 @@ impl<T: SharedData> SharedList<T> {
     }
 
     fn over(object: ObjectRef, spinner: Spinner) -> Result<Self> {
-        let core = Core::open(object.clone(), kind::LIST, NOUN)?;
-        let body = Body::<ListBody>::of(object)?;
-        let boxed = body.words.boxed.load(Ordering::Relaxed) != 0;
-        if body.object().type_hash() != codec::fingerprint::<T>() || boxed == Self::INLINE {
+        let mismatch = || {
             let here = crate::shared::names::short::<T>();
-            let what = format!("it is a {}, and not a list of {here}", body.object().name());
-            return Err(Error::new(ErrorKind::TypeMismatch, core.object(), what)
-                .hint("open it with the type it was created with"));
+            let what = format!("it is a {}, and not a list of {here}", object.name());
+            Err(Error::new(ErrorKind::TypeMismatch, format!("{NOUN} {}", object.id().index), what)
+                .hint("open it with the type it was created with"))
+        };
+        if object.kind() != kind::LIST || object.type_hash() != codec::fingerprint::<T>() {
+            return mismatch();
         }
+        let body = Body::<ListBody>::of(object.clone())?;
+        if (body.words.boxed.load(Ordering::Relaxed) != 0) == Self::INLINE {
+            return mismatch();
+        }
+        let lock = DataLock::open(object, NOUN)?;
         let (store, id) = (body.object().arena().clone(), body.object().id());
         let region = store.region().clone();
         let presence = region.presence()?;
-        let inner = Inner { core, body, presence, store, region, id };
+        let inner = Inner { lock, body, presence, store, region, id };
         Ok(Self { inner: Arc::new(inner), spinner, element: PhantomData })
     }
 
@@ -199,7 +202,7 @@ impl<T: SharedData> SharedList<T> {
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&List<'_, Stored<'_>>, &Stored<'_>) -> R) -> R {
         let inner = &*self.inner;
-        let look = || inner.core.domain().look_for_dead();
+        let look = || inner.lock.domain().look_for_dead();
         let stored = Stored::new(&inner.store, &inner.region, inner.id, &inner.body, Some(&look));
         f(&List::new(&stored, !Self::INLINE), &stored)
     }
@@ -215,35 +218,12 @@ impl<T: SharedData> SharedList<T> {
     /// The right to change the list, until it is dropped. Whoever gets it from a dead process has repaired the list.
     #[inline(always)]
     fn lock(&self) -> Result<Held<'_>> {
-        let core = &self.inner.core;
-        match core.try_fast() {
-            Some(mine) => Ok(Held { core, mine }),
-            None => self.lock_slow(),
-        }
-    }
-
-    #[cold]
-    fn lock_slow(&self) -> Result<Held<'_>> {
-        let core = &self.inner.core;
-        match core.take(&Limits::NONE, &self.spinner) {
-            Ok(Got::Owned) => Ok(Held { core, mine: core.mine() }),
-            Ok(Got::Inherited { .. }) => {
-                let held = Held { core, mine: core.mine() };
-                self.with(|list, _| list.settle());
-                core.recover(held.mine);
-                Ok(held)
-            }
-            Err(Missed::Error(error)) => Err(error),
-            Err(Missed::Busy) => Err(Error::new(ErrorKind::Timeout, core.object(), "others are changing it")),
-            Err(Missed::Cancelled) => {
-                Err(Error::new(ErrorKind::Cancelled, core.object(), "the wait was cancelled"))
-            }
-        }
+        self.inner.lock.hold(&self.spinner, || self.look(|list| list.settle()))
     }
 
     /// Runs `f` with the lock, also inside of [`update`](Self::update).
     fn locked<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
-        if self.inner.core.is_mine() {
+        if self.inner.lock.is_mine() {
             return f();
         }
         let _held = self.lock()?;
@@ -265,7 +245,7 @@ impl<T> SharedList<T> {
     #[cold]
     fn out_of_range(&self, index: usize, len: u64) -> Error {
         let what = format!("there is no element {index}, the length is {len}");
-        Error::new(ErrorKind::OutOfRange, self.inner.core.object(), what)
+        Error::new(ErrorKind::OutOfRange, self.inner.lock.object(), what)
     }
 
     /// Why there is no word of an element, for who has the lock.
@@ -286,29 +266,16 @@ impl<T> SharedList<T> {
     #[cold]
     fn damaged(&self) -> Error {
         let what = "its words in shared memory do not fit each other";
-        Error::new(ErrorKind::InvalidRegion, self.inner.core.object(), what)
+        Error::new(ErrorKind::InvalidRegion, self.inner.lock.object(), what)
     }
 
     /// An error of the algorithm, which does not know whose list it is.
     #[cold]
     fn named(&self, error: Error) -> Error {
         match error.kind() {
-            ErrorKind::InvalidRegion | ErrorKind::Limit => error.about(self.inner.core.object()),
+            ErrorKind::InvalidRegion | ErrorKind::Limit => error.about(self.inner.lock.object()),
             _ => error,
         }
-    }
-}
-
-/// The lock of a list.
-struct Held<'a> {
-    core: &'a Core,
-    mine: LockWord,
-}
-
-impl Drop for Held<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.core.release(self.mine);
     }
 }
 

@@ -4,11 +4,12 @@ use std::ops::{Bound, Range, RangeBounds};
 
 use super::SharedList;
 use crate::channel::message::Buffer;
+use crate::data::bytes::Bytes;
 use crate::data::list::List;
 use crate::data::list::stored::Stored;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::list::Place;
-use crate::shared::{SharedData, data};
+use crate::layout::block_place::BlockPlace;
+use crate::shared::{SharedData, data, inline};
 use crate::sync::hint;
 
 /// How often a reader tries without the lock to read one element, and a range.
@@ -68,7 +69,7 @@ impl<T: SharedData> SharedList<T> {
         self.check()?;
         if Self::INLINE {
             match self.look(|list| list.try_get(index as u64)) {
-                Some(Ok(word)) => return Self::of_word(word),
+                Some(Ok(word)) => return inline::of_word(word),
                 Some(Err(why)) => return Err(self.not_there(index, why)),
                 None => {}
             }
@@ -78,19 +79,18 @@ impl<T: SharedData> SharedList<T> {
 
     #[inline(never)]
     fn get_slow(&self, index: usize) -> Result<T> {
-        let mut bytes = Buffer::new();
+        let mut bytes = Bytes::new();
         for _ in 0..TRIES {
-            bytes.clear();
             let seen = self.with(|list, _| match Self::INLINE {
                 true => list.try_get(index as u64),
                 false => {
-                    let place = list.try_copy(index as u64, |part| bytes.extend_from_slice(part));
+                    let place = list.try_copy(index as u64, |len| bytes.room(len));
                     place.map(|seen| seen.map(|place| place.0))
                 }
             });
             match seen {
-                Some(Ok(word)) if Self::INLINE => return Self::of_word(word),
-                Some(Ok(word)) if Place(word).has_handles() => break,
+                Some(Ok(word)) if Self::INLINE => return inline::of_word(word),
+                Some(Ok(word)) if BlockPlace(word).has_handles() => break,
                 Some(Ok(_)) => return data::decode(&bytes),
                 Some(Err(why)) => return Err(self.not_there(index, why)),
                 None => hint::spin_loop(),
@@ -183,7 +183,7 @@ impl<T: SharedData> SharedList<T> {
             return Ok(start..end);
         }
         let what = format!("there is no range {start}..{end}, the length is {len}");
-        Err(Error::new(ErrorKind::OutOfRange, self.inner.core.object(), what))
+        Err(Error::new(ErrorKind::OutOfRange, self.inner.lock.object(), what))
     }
 
     /// Copies of what `pick` chooses, as it was at one moment.
@@ -198,20 +198,17 @@ impl<T: SharedData> SharedList<T> {
                         copied.words.push(word);
                         return true;
                     }
-                    let place = Place(word);
+                    let place = BlockPlace(word);
                     copied.handles |= place.has_handles();
                     if copied.handles {
                         return false;
                     }
-                    copied.begin();
-                    let copy = list.copy(version, place, |part| copied.bytes.extend_from_slice(part));
-                    copied.end();
-                    copy.is_some()
+                    list.copy(version, place, |len| copied.room(len)).is_some()
                 })
             });
             match seen {
                 Some(Ok(())) if Self::INLINE => {
-                    return copied.words.iter().map(|word| Self::of_word(*word)).collect();
+                    return copied.words.iter().map(|word| inline::of_word(*word)).collect();
                 }
                 Some(Ok(())) => return copied.parts().map(data::decode).collect(),
                 Some(Err(error)) => return Err(error),
@@ -250,15 +247,12 @@ impl Copied {
         self.ranges.clear();
     }
 
-    fn begin(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
-        self.ranges.push(self.bytes.len()..self.bytes.len());
-    }
-
-    fn end(&mut self) {
-        if let Some(range) = self.ranges.last_mut() {
-            range.end = self.bytes.len();
-        }
+    /// Room for another archive.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let start = self.bytes.len().next_multiple_of(ALIGN);
+        self.bytes.resize(start + len, 0);
+        self.ranges.push(start..start + len);
+        self.bytes.get_mut(start..).unwrap_or_default()
     }
 
     fn parts(&self) -> impl Iterator<Item = &[u8]> {

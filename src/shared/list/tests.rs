@@ -4,7 +4,7 @@ use super::SharedList;
 use crate::channel::domain::Arena;
 use crate::channel::kind;
 use crate::error::ErrorKind;
-use crate::layout::list::Place;
+use crate::layout::block_place::{BlockPlace, Named};
 use crate::locks::LockBackend;
 use crate::locks::core::Core;
 use crate::prim::spin::Spinner;
@@ -28,7 +28,7 @@ fn words_that_say_what_cannot_be_are_an_error() {
     let list = SharedList::from_slice(&[1u64, 2]).expect("list");
     let root = &list.inner.body.words.root;
     let good = root.load(Ordering::Relaxed);
-    for bad in [u64::MAX, Place::new(1 << 45, 1, false).0, 1] {
+    for bad in [u64::MAX, BlockPlace::new(Named::new(1 << 45, 1), false).0, 1] {
         root.store(bad, Ordering::Relaxed);
         assert_eq!(list.get(0).expect_err("get").kind(), ErrorKind::OutOfRange, "{bad:#x}");
         assert_eq!(list.push(&3).expect_err("push").kind(), ErrorKind::InvalidRegion);
@@ -37,7 +37,7 @@ fn words_that_say_what_cannot_be_are_an_error() {
     }
     root.store(good, Ordering::Relaxed);
     // A length that no segment reaches.
-    let spine = list.inner.region.words(Place(good).offset(), 1).expect("a spine");
+    let spine = list.inner.region.words(BlockPlace(good).offset(), 1).expect("a spine");
     for bad in [9, 1 << 20, u64::MAX] {
         spine[0].store(bad, Ordering::Relaxed);
         assert_eq!(list.get(8).expect_err("get").kind(), ErrorKind::InvalidRegion, "{bad}");

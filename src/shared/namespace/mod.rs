@@ -110,7 +110,8 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `TypeMismatch` if it was set with another type; `Corrupt` if the type's own deserialisation refuses it; `WrongProcess`.
+    /// `NotFound`; `TypeMismatch` if it was set with another type; `Corrupt` if the type's own deserialisation refuses it; `WrongProcess`. Of an
+    /// attribute with handles also `OutOfMemory` or `Limit` if one of them cannot be had, and `Deadlock` from within [`update`](Self::update).
     pub fn get<T: SharedData>(&self, name: &str) -> Result<T> {
         let mut bytes = Copied::new();
         let found = self.with_key(name, |key| self.raw.get(key, &mut bytes))?;
@@ -161,8 +162,7 @@ impl Namespace {
     ///
     /// `WrongProcess`.
     pub fn contains(&self, name: &str) -> Result<bool> {
-        let mut bytes = Copied::new();
-        Ok(self.with_key(name, |key| self.raw.get(key, &mut bytes))?.is_some())
+        self.with_key(name, |key| self.raw.contains(key))
     }
 
     /// Takes an attribute away. What it held goes with it.
@@ -182,7 +182,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// `WrongProcess`; `Corrupt`.
+    /// `WrongProcess`; `Corrupt`; `Deadlock` from within [`update`](Self::update); `OutOfMemory` or `Limit` if a handle in an attribute cannot be had.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> = Vec::new();
         self.each(|name, _| names.push(name))?;

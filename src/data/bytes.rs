@@ -1,4 +1,4 @@
-//! What the archive of a value is copied into: short ones without an allocation.
+//! What the archive of a value is copied into, out of words: short ones without an allocation.
 
 use core::ops::Deref;
 
