@@ -1,8 +1,9 @@
 //! Where a dictionary lies: a region, or a model's vectors.
 
 use crate::error::Error;
-use crate::layout::dict::{Named, Reference, SegmentSize};
+use crate::layout::dict::{Named, Reference, SegmentSize, at};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::hint;
 
 /// Words that others may change meanwhile. An index beyond the end reads zero and stores nothing.
 pub trait Words: Copy {
@@ -10,6 +11,9 @@ pub trait Words: Copy {
     fn store(self, i: usize, value: u64, order: Ordering);
     /// Acquire and Release if it succeeds.
     fn compare_exchange(self, i: usize, old: u64, new: u64) -> bool;
+    /// This word will be looked at soon.
+    #[inline(always)]
+    fn prefetch(self, _i: usize) {}
     /// Copies bytes that start at word `i`, Relaxed.
     fn copy(self, i: usize, out: &mut [u8]) {
         let (mut i, mut out) = (i, out);
@@ -49,6 +53,13 @@ impl Words for &[AtomicU64] {
         self.get(i).is_some_and(|word| word.compare_exchange(old, new, order, Ordering::Acquire).is_ok())
     }
 
+    #[inline(always)]
+    fn prefetch(self, i: usize) {
+        if let Some(word) = self.get(i) {
+            hint::prefetch(word);
+        }
+    }
+
     #[inline]
     fn copy(self, i: usize, out: &mut [u8]) {
         crate::data::words::load(self.get(i..).unwrap_or_default(), out);
@@ -66,6 +77,12 @@ pub trait Memory {
 
     /// The body of the dictionary.
     fn body(&self) -> Self::Words<'_>;
+
+    /// The word in the body that readers look at.
+    #[inline(always)]
+    fn root(&self, order: Ordering) -> u64 {
+        self.body().load(at::ROOT, order)
+    }
 
     /// These words, wherever the offset came from; `None` if it leads out of the memory.
     fn words(&self, offset: u64, count: u64) -> Option<Self::Words<'_>>;

@@ -8,7 +8,7 @@ use super::memory::{Memory, Words, Writers};
 use super::place::prefix;
 use super::{Batch, Chain, Dict};
 use crate::error::Error;
-use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, Reference, VALUES_AT};
+use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, Lengths, Reference, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, hint};
 
@@ -76,8 +76,9 @@ impl<M: Memory> Dict<M> {
         }
         let Some((words, lengths)) = self.open_block(reference, sure) else { return Ok(false) };
         let (value, key) = batch.room(lengths.value as usize, lengths.key as usize);
-        words.copy(1, value);
-        words.copy(1 + lengths.value_words() as usize, key);
+        let in_front = self.settings().in_front;
+        words.copy(Lengths::value_at(in_front), value);
+        words.copy(lengths.key_at(in_front), key);
         if reference.has_handles() {
             batch.mark(reference);
         }

@@ -3,6 +3,7 @@
 use super::raw::{Copied, Found, Value};
 use crate::channel::transfer::{Scope, provide};
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::dict::{Lengths, PAIR, Settings};
 use crate::ring::plain::{plain_bytes, plain_len, plain_value};
 use crate::shared::data::{self, SharedData};
 
@@ -12,6 +13,14 @@ pub(super) const fn is_inline<T: SharedData>() -> bool {
     matches!(plain_len::<T>(), Some(len) if len <= 8)
 }
 
+/// How a dictionary of these keeps them; how many stripes there are is left open.
+pub(super) fn settings<K: SharedData, V: SharedData>() -> Settings {
+    let key = if is_inline::<K>() { Some(0) } else { plain_len::<K>() };
+    let inline_values = is_inline::<K>() && is_inline::<V>();
+    let in_front = !inline_values && Lengths::are_in_front(key, plain_len::<V>());
+    Settings { inline_keys: is_inline::<K>(), inline_values, in_front, stripes: 0 }
+}
+
 /// The word that such bytes are.
 #[inline(always)]
 pub(super) fn word_of(bytes: &[u8]) -> u64 {
@@ -19,6 +28,14 @@ pub(super) fn word_of(bytes: &[u8]) -> u64 {
     let len = bytes.len().min(8);
     word[..len].copy_from_slice(&bytes[..len]);
     u64::from_ne_bytes(word)
+}
+
+/// The words of a plain key that takes two.
+#[inline(always)]
+pub(super) fn pair_of<T: SharedData>(bytes: &[u8]) -> Option<[u64; 2]> {
+    let is_pair = matches!(plain_len::<T>(), Some(len) if len > 8 && len <= PAIR);
+    let (first, second) = bytes.split_at_checked(8).filter(|_| is_pair)?;
+    Some([word_of(first), word_of(second)])
 }
 
 #[repr(align(16))]
