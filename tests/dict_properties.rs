@@ -156,6 +156,17 @@ proptest! {
         });
     }
 
+    /// Lengths and keys stand in front of the blocks.
+    #[test]
+    fn a_dictionary_of_words_under_pairs_is_a_map(calls in calls()) {
+        run(calls, &Types {
+            key: |k| [u64::from(k % 3), u64::from(k) << 40],
+            value: |v| [u64::from(v); 8],
+            change: |v, by| v.map(|word| word.wrapping_mul(3).wrapping_add(u64::from(by))),
+            keep: |v, of| v[7] % u64::from(of) == 0,
+        });
+    }
+
     #[test]
     fn a_dictionary_of_bytes_under_texts_is_a_map(calls in calls()) {
         run(calls, &Types {

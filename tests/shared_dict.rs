@@ -52,6 +52,62 @@ fn it_does_what_a_map_does() {
     assert!(report.is_clean() && report.value == 0 && report.objects == 0, "{report}");
 }
 
+/// Whatever a value and a key are copied by, and wherever they stand.
+fn plain<K, V>(arena: &Arena, key: fn(u8) -> K, value: fn(u8) -> V)
+where
+    K: processing::SharedData + Eq + std::hash::Hash + Clone + std::fmt::Debug,
+    V: processing::SharedData + PartialEq + Clone + std::fmt::Debug,
+{
+    let d = dict::<K, V>(arena);
+    let mut map = HashMap::new();
+    for turn in 0..3 {
+        for n in (0..=255u8).filter(|n| n % 3 >= turn) {
+            let new = value(n.wrapping_add(turn));
+            assert_eq!(d.replace(&key(n), &new).unwrap(), map.insert(key(n), new));
+        }
+        for n in (0..=255u8).filter(|n| n % 5 == turn) {
+            assert_eq!(d.pop(&key(n)).unwrap(), map.remove(&key(n)));
+        }
+        assert!((0..=255).all(|n| d.get(&key(n)).unwrap().as_ref() == map.get(&key(n))));
+        assert_eq!((d.len(), d.copy().unwrap()), (map.len(), map.clone()));
+    }
+    assert!(arena.fsck().unwrap().is_clean(), "{}", arena.fsck().unwrap());
+}
+
+fn plain_values<K>(arena: &Arena, key: fn(u8) -> K)
+where
+    K: processing::SharedData + Eq + std::hash::Hash + Clone + std::fmt::Debug,
+{
+    plain(arena, key, |n| n);
+    plain(arena, key, |n| [n; 16]);
+    plain(arena, key, |n| [n; 17]);
+    plain(arena, key, |n| [u64::from(n); 8]);
+    plain(arena, key, |n| ([n; 32], [n; 32], n));
+    plain(arena, key, |n| [[n; 32]; 4]);
+    plain(arena, key, |n| [[n; 43]; 3]);
+    plain(arena, key, |n| n % 2 == 0);
+    plain(arena, key, |n| vec![n; usize::from(n)]);
+}
+
+#[test]
+fn plain_values_of_any_size_under_keys_of_any_kind() {
+    let all = || {
+        let arena = arena(256 << 20);
+        plain_values(&arena, |n| n);
+        plain_values(&arena, |n| [n; 8]);
+        plain_values(&arena, |n| [n; 9]);
+        plain_values(&arena, |n| [n; 16]);
+        plain_values(&arena, |n| [n; 17]);
+        plain_values(&arena, |n| [[n; 40]; 50]);
+        plain_values(&arena, |n| format!("{n}").repeat(usize::from(n % 4)) + "/" + &n.to_string());
+        // As long as the largest small block, and a little longer: only a small one's header has room for a key.
+        plain(&arena, |n| [n; 16], |n| [[u64::from(n); 1022]; 4]);
+        plain(&arena, |n| [n; 16], |n| [[u64::from(n); 1023]; 4]);
+    };
+    // Values of 32 KiB are moved about, unoptimised.
+    std::thread::Builder::new().stack_size(64 << 20).spawn(all).unwrap().join().unwrap();
+}
+
 #[test]
 fn values_and_keys_of_any_size() {
     let arena = arena(256 << 20);

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use loom::sync::Arc;
 use loom::thread;
 use processing::Error;
-use processing::data::dict::{Bytes, Dict, Key, Memory, Put, Seen, Words, Writers};
+use processing::data::dict::{Bytes, Dict, Fixed, Key, Memory, Put, Seen, Words, Writers};
 use processing::layout::block_place::{BlockPlace, Named};
 use processing::layout::dict::{Lengths, SegmentSize, Settings, at};
 use processing::sync::atomic::AtomicU64;
@@ -98,7 +98,7 @@ impl Writers for Ours {
 fn new(inline: bool, entries: u64) -> Arc<Dict<Ours>> {
     let atomics = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let room = Ours { body: atomics(BODY), words: atomics(BLOCK * BLOCKS), own: Mutex::default() };
-    let settings = Settings { inline_keys: true, inline_values: inline, stripes: 0 };
+    let settings = Settings { inline_keys: true, inline_values: inline, ..Settings::default() };
     room.body[at::SETTINGS].store(settings.pack(), Relaxed);
     let dict = Dict::new(room);
     dict.begin(0).expect("room");
@@ -165,8 +165,35 @@ fn look(dict: &Dict<Ours>, key: u64) -> Option<Option<u64>> {
     })
 }
 
+/// The same by who knows how long values are.
+fn look_for_words(dict: &Dict<Ours>, key: u64) -> Option<Option<u64>> {
+    let mut words = Fixed::<u64, [u64; 2], 2>::new();
+    Some(match with_key(key, |key| dict.try_get(key, &mut words))? {
+        Seen::Absent => None,
+        Seen::Copied([first, second]) => {
+            assert_eq!(first, second, "torn");
+            Some(first)
+        }
+        other => panic!("{other:?}"),
+    })
+}
+
+type Look = fn(&Dict<Ours>, u64) -> Option<Option<u64>>;
+
 /// What a reader of `key` may see while `write` runs, and afterwards.
 fn model(
+    inline: bool,
+    entries: u64,
+    write: fn(&Dict<Ours>),
+    key: u64,
+    meanwhile: &'static [Option<u64>],
+    after: Option<u64>,
+) {
+    model_of(look, inline, entries, write, key, meanwhile, after);
+}
+
+fn model_of(
+    look: Look,
     inline: bool,
     entries: u64,
     write: fn(&Dict<Ours>),
@@ -223,8 +250,31 @@ fn a_block_that_is_used_again() {
 }
 
 #[test]
+fn words_of_a_block_that_is_used_again() {
+    let write = |dict: &Dict<Ours>| {
+        put(dict, 1, 11);
+        put(dict, 2, 22);
+    };
+    model_of(look_for_words, false, 1, write, 1, &[Some(10), Some(11)], Some(11));
+}
+
+#[test]
 fn an_inserted_block() {
-    model(false, 0, |dict| put(dict, 1, 11), 1, &[None, Some(11)], Some(11));
+    let write = |dict: &Dict<Ours>| put(dict, 1, 11);
+    for look in [look, look_for_words] {
+        model_of(look, false, 0, write, 1, &[None, Some(11)], Some(11));
+    }
+}
+
+/// The key word is left in the slot that it had, which is not the first one with it.
+#[test]
+fn a_slot_beside_one_that_is_left() {
+    let write = |dict: &Dict<Ours>| {
+        remove(dict, 1);
+        put(dict, 3, 33);
+        remove(dict, 2);
+    };
+    model(true, 2, write, 3, &[None, Some(33)], Some(33));
 }
 
 /// The segment's memory has another one's content meanwhile.

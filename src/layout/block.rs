@@ -15,6 +15,9 @@ use crate::sync::atomic::AtomicU64;
 /// Bytes from a small block's header to its payload, and the alignment of every payload.
 pub const HEADER: u64 = 64;
 
+/// Bytes of a small block's header, right before its payload, that are its owner's. They are no part of its length, and of any value at first.
+pub const FRONT: u64 = 24;
+
 /// What is known of a block besides its bytes. Only the owner writes the plain words.
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -37,7 +40,8 @@ pub struct BlockHeader {
 #[derive(Debug, Default)]
 pub struct SmallHeader {
     pub block: BlockHeader,
-    _unused: [AtomicU64; 3],
+    /// Of whoever has the block: the library's blocks leave them alone, but for content of dictionaries.
+    pub front: [AtomicU64; FRONT as usize / 8],
 }
 
 /// Who owns a block.
@@ -221,6 +225,7 @@ pub const fn class_of(len: u64) -> usize {
 /// For the layout hash.
 pub const SHAPE: &[u64] = &[
     size_of::<SmallHeader>() as u64,
+    FRONT,
     offset_of!(BlockHeader, own) as u64,
     offset_of!(BlockHeader, ring) as u64,
     offset_of!(BlockHeader, ticket) as u64,
@@ -234,6 +239,7 @@ pub const SHAPE: &[u64] = &[
 const _: () = {
     assert!(size_of::<BlockHeader>() == 40);
     assert!(size_of::<SmallHeader>() as u64 == HEADER);
+    assert!(offset_of!(SmallHeader, front) as u64 == HEADER - FRONT);
     assert!(blocks_of(0) < Position::RUN);
     let mut class = 0;
     while class < CLASSES.len() {

@@ -10,6 +10,8 @@
 
 use core::mem::offset_of;
 
+use super::LINE;
+use super::block::{FRONT, SMALL_MAX};
 use super::block_place::{Named, more_in, offset_in};
 use super::lock::LockBody;
 use crate::sync::atomic::AtomicU64;
@@ -70,8 +72,8 @@ pub const STRIPE_WORDS: usize = size_of::<Stripe>() / 8;
 /// Most stripes.
 pub const STRIPES_MAX: u32 = 256;
 
-/// `{stripes, as a power of two:8 | INLINE_VALUES | INLINE_KEYS}`, from the high bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// `{IN_FRONT | stripes, as a power of two:8 | INLINE_VALUES | INLINE_KEYS}`, from the high bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// A key is its own word; otherwise the word is the key's hash, and the key lies with the value in a block.
     pub inline_keys: bool,
@@ -79,15 +81,23 @@ pub struct Settings {
     pub inline_values: bool,
     /// There are two to the power of this many stripes.
     pub stripes: u32,
+    /// In a block lengths and key stand in front of the payload: see [`Lengths`].
+    pub in_front: bool,
 }
 
 impl Settings {
     pub const fn pack(self) -> u64 {
-        self.inline_keys as u64 | (self.inline_values as u64) << 1 | (self.stripes as u64) << 2
+        let flags = self.inline_keys as u64 | (self.inline_values as u64) << 1 | (self.in_front as u64) << 10;
+        flags | (self.stripes as u64) << 2
     }
 
     pub const fn unpack(word: u64) -> Self {
-        Self { inline_keys: word & 1 != 0, inline_values: word & 2 != 0, stripes: (word >> 2 & 0xff) as u32 }
+        Self {
+            inline_keys: word & 1 != 0,
+            inline_values: word & 2 != 0,
+            stripes: (word >> 2 & 0xff) as u32,
+            in_front: word >> 10 & 1 != 0,
+        }
     }
 }
 
@@ -184,7 +194,14 @@ impl Entry {
     }
 }
 
-/// The first word of the content of a block with a value, and a key where that is not inline: `{bytes of the value:40 | bytes of the key:24}`. The value follows, and from the next whole word the key.
+/// The first word of the content of a block with a value, and a key where that is not inline: `{bytes of the value:40 | bytes of the key:24}`.
+///
+/// ```text
+/// as a rule:   payload:           lengths | value | key, from the next whole word
+/// in front:    end of the header: lengths | key (two words) | payload: value
+/// ```
+///
+/// In front stand those of plain keys and values, of keys of at most two words, where that saves a line of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
     pub value: u64,
@@ -209,10 +226,39 @@ impl Lengths {
     }
 
     /// Words of the whole content, this one too.
-    pub const fn words(self) -> u64 {
-        1 + self.value_words() + self.key.div_ceil(8)
+    #[inline(always)]
+    pub const fn words(self, in_front: bool) -> u64 {
+        self.value_words() + if in_front { FRONT / 8 } else { 1 + self.key.div_ceil(8) }
+    }
+
+    /// Bytes of payload that it takes.
+    pub const fn payload(self, in_front: bool) -> u64 {
+        self.words(in_front) * 8 - if in_front { FRONT } else { 0 }
+    }
+
+    /// Which word of the content the value begins with.
+    #[inline(always)]
+    pub const fn value_at(in_front: bool) -> usize {
+        if in_front { FRONT as usize / 8 } else { 1 }
+    }
+
+    /// The same of the key.
+    #[inline(always)]
+    pub const fn key_at(self, in_front: bool) -> usize {
+        if in_front { 1 } else { 1 + self.value_words() as usize }
+    }
+
+    /// Whether these, of all keys and values of a dictionary, stand in front: the bytes of a key in a block, and of a value, if they are plain.
+    pub const fn are_in_front(key: Option<usize>, value: Option<usize>) -> bool {
+        let (Some(key), Some(value)) = (key, value) else { return false };
+        let lengths = Self { value: value as u64, key: key as u64 };
+        let (less, more) = (lengths.payload(true), lengths.payload(false));
+        key <= PAIR && value as u64 <= SMALL_MAX && less.div_ceil(LINE as u64) < more.div_ceil(LINE as u64)
     }
 }
+
+/// Plain keys of more than a word, and at most so many bytes, are hashed as two words.
+pub const PAIR: usize = 16;
 
 /// The header of a bucket: `{version:43 | occupied:21}`, the bits of seven slots here and seven in each of two overflow buckets. Every change of
 /// what is there raises the version; so does a replaced block.
@@ -368,6 +414,7 @@ pub const SHAPE: &[u64] = &[
     at::PHASE as u64,
     at::EPOCH as u64,
     at::COUNT as u64,
+    PAIR as u64,
     BUCKET,
     SEGMENTS[0].homes as u64,
     SEGMENTS[SEGMENTS.len() - 1].homes as u64,
@@ -389,6 +436,27 @@ mod tests {
     const BLOCK: Named = Named::new(64 * 0xff_1234_5678, 0x5a5a5a);
 
     #[test]
+    fn settings_say_what_was_put_in() {
+        for bits in 0..8 {
+            let has = |bit: u32| bits >> bit & 1 != 0;
+            let (inline_keys, inline_values, in_front) = (has(0), has(1), has(2));
+            let settings = Settings { inline_keys, inline_values, in_front, stripes: 8 };
+            assert_eq!(Settings::unpack(settings.pack()), settings);
+        }
+    }
+
+    #[test]
+    fn lengths_and_keys_stand_in_front_where_that_saves_a_line() {
+        let are = |key, value| Lengths::are_in_front(Some(key), Some(value));
+        assert!(are(16, 64) && are(0, 64) && are(9, 41) && !are(9, 40) && !are(16, 80) && are(0, 128));
+        assert!(!are(17, 64) && are(16, SMALL_MAX as usize) && !are(16, SMALL_MAX as usize + 1));
+        assert!(!Lengths::are_in_front(None, Some(64)) && !Lengths::are_in_front(Some(16), None));
+        let lengths = Lengths { value: 60, key: 9 };
+        assert_eq!((lengths.payload(true), lengths.words(true), lengths.key_at(true)), (64, 11, 1));
+        assert_eq!((lengths.payload(false), lengths.words(false), lengths.key_at(false)), (88, 11, 9));
+    }
+
+    #[test]
     fn words_say_what_was_put_in() {
         let root = Root::new(BLOCK, 33);
         assert_eq!((root.depth(), root.offset()), (33, BLOCK.offset));
@@ -398,9 +466,7 @@ mod tests {
         assert_eq!(entry.block().generation, BLOCK.generation & 0x7fff);
         let lengths = Lengths { value: 1 << 33, key: 17 };
         assert_eq!(Lengths::unpack(lengths.pack()), lengths);
-        assert_eq!(Lengths { value: 9, key: 1 }.words(), 4);
-        let settings = Settings { inline_keys: true, inline_values: false, stripes: 8 };
-        assert_eq!(Settings::unpack(settings.pack()), settings);
+        assert_eq!(Lengths { value: 9, key: 1 }.words(false), 4);
     }
 
     #[test]

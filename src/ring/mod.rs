@@ -29,7 +29,6 @@ mod mpmc;
 mod oldest;
 #[cfg(not(loom))]
 pub mod pipe;
-#[cfg(not(loom))]
 pub mod plain;
 pub mod policy;
 mod put;

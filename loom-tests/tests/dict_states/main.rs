@@ -49,9 +49,10 @@ const fn key(group: u64, number: u64) -> u64 {
     group << 61 | number
 }
 
-const INLINE: Settings = Settings { inline_keys: true, inline_values: true, stripes: STRIPES };
-const BLOCKS: Settings = Settings { inline_keys: true, inline_values: false, stripes: STRIPES };
-const HASHED: Settings = Settings { inline_keys: false, inline_values: false, stripes: STRIPES };
+const INLINE: Settings =
+    Settings { inline_keys: true, inline_values: true, stripes: STRIPES, in_front: false };
+const BLOCKS: Settings = Settings { inline_values: false, ..INLINE };
+const HASHED: Settings = Settings { inline_keys: false, ..BLOCKS };
 
 fn with_key<R>(key: u64, f: impl FnOnce(&Key<'_>) -> R) -> R {
     f(&Key { hash: key, word: key, bytes: &key.to_ne_bytes() })
@@ -63,8 +64,8 @@ fn prepare(dict: &Dict<Process>, key: u64, value: u64) -> Result<Put<memory::Blo
         return Ok(Put::Inline(value));
     }
     let lengths = Lengths { value: 8, key: if settings.inline_keys { 0 } else { 8 } };
-    let block = dict.memory.alloc(lengths.words() * 8)?;
-    let words = dict.memory.words(dict.memory.name(&block).offset, lengths.words()).expect("a block");
+    let block = dict.memory.alloc(lengths.payload(false))?;
+    let words = dict.memory.words(dict.memory.name(&block).offset, lengths.words(false)).expect("a block");
     words.store(0, lengths.pack(), Relaxed);
     words.store(1, value, Relaxed);
     if !settings.inline_keys {

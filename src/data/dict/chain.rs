@@ -1,5 +1,7 @@
 //! A bucket with its overflow buckets.
 
+use core::hint::select_unpredictable;
+
 use super::memory::{Memory, Words};
 use crate::layout::dict::{
     BUCKET, BUCKET_WORDS, BucketHeader, KEYS_AT, LINKS_AT, Overflow, PARTS, SLOTS, VALUES_AT,
@@ -61,6 +63,14 @@ impl<'a, M: Memory> Chain<'a, M> {
         let hits =
             (0..SLOTS).fold(0, |hits, i| hits | u64::from(words.load(KEYS_AT + i, Relaxed) == word) << i);
         hits & occupied
+    }
+
+    /// The first slot with this key word, occupied or not; [`SLOTS`]: there is none.
+    #[inline(always)]
+    pub fn first(words: M::Words<'a>, word: u64) -> usize {
+        let is_hit = |i| words.load(KEYS_AT + i, Relaxed) == word;
+        // Where it is nobody can foresee.
+        (0..SLOTS).rev().fold(SLOTS, |first, i| select_unpredictable(is_hit(i), i, first))
     }
 
     /// Every occupied slot with the words of its part.

@@ -2,9 +2,10 @@
 
 use crate::error::Error;
 use crate::layout::block_place::{BlockPlace, Named};
-use crate::layout::dict::SegmentSize;
+use crate::layout::dict::{SegmentSize, at};
 use crate::prim::words;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::hint;
 
 /// Words that others may change meanwhile. An index beyond the end reads zero and stores nothing.
 pub trait Words: Copy {
@@ -12,6 +13,9 @@ pub trait Words: Copy {
     fn store(self, i: usize, value: u64, order: Ordering);
     /// Acquire and Release if it succeeds.
     fn compare_exchange(self, i: usize, old: u64, new: u64) -> bool;
+    /// This word will be looked at soon.
+    #[inline(always)]
+    fn prefetch(self, _i: usize) {}
     /// Copies bytes that start at word `i`, Relaxed.
     fn copy(self, i: usize, out: &mut [u8]) {
         for (i, part) in (i..).zip(out.chunks_mut(8)) {
@@ -45,6 +49,13 @@ impl Words for &[AtomicU64] {
         self.get(i).is_some_and(|word| word.compare_exchange(old, new, order, Ordering::Acquire).is_ok())
     }
 
+    #[inline(always)]
+    fn prefetch(self, i: usize) {
+        if let Some(word) = self.get(i) {
+            hint::prefetch(word);
+        }
+    }
+
     #[inline]
     fn copy(self, i: usize, out: &mut [u8]) {
         words::load(self.get(i..).unwrap_or_default(), out, Ordering::Relaxed);
@@ -62,6 +73,12 @@ pub trait Memory {
 
     /// The body of the dictionary.
     fn body(&self) -> Self::Words<'_>;
+
+    /// The word in the body that readers look at.
+    #[inline(always)]
+    fn root(&self, order: Ordering) -> u64 {
+        self.body().load(at::ROOT, order)
+    }
 
     /// These words, wherever the offset came from; `None` if it leads out of the memory.
     fn words(&self, offset: u64, count: u64) -> Option<Self::Words<'_>>;

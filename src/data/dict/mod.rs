@@ -59,6 +59,7 @@ pub mod chain;
 mod clear;
 #[cfg(not(loom))]
 pub mod content;
+mod copies;
 pub mod entered;
 mod get;
 mod grow;
@@ -74,8 +75,9 @@ mod walk;
 
 pub use batch::Batch;
 pub use chain::Chain;
+pub use copies::{Copies, Fixed};
 pub use entered::{Entered, Put};
-pub use get::Seen;
+pub use get::{Content, Seen};
 pub use memory::{Memory, Words, Writers};
 pub use place::Key;
 pub use scan::Next;

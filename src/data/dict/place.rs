@@ -26,22 +26,30 @@ pub(super) struct Place<'a, M: Memory + 'a> {
     pub chain: Chain<'a, M>,
 }
 
+impl<M: Memory> Clone for Place<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Memory> Copy for Place<'_, M> {}
+
 /// The index of a bucket in a segment of `homes`.
 #[inline(always)]
 pub(super) const fn bucket_of(hash: u64, depth: u32, homes: u32) -> u64 {
     (((hash << depth) >> 32) * homes as u64) >> 32
 }
 
-/// The first `bits` bits of a hash as a number.
+/// The first `bits` bits of a hash, at most 63, as a number.
 #[inline(always)]
 pub(super) const fn prefix(hash: u64, bits: u32) -> u64 {
-    if bits == 0 { 0 } else { hash >> (64 - bits) }
+    hash >> 1 >> (63 - bits)
 }
 
 impl<M: Memory> Dict<M> {
     #[inline(always)]
     pub(super) fn root(&self) -> Root {
-        Root(self.memory.body().load(at::ROOT, Acquire))
+        Root(self.memory.root(Acquire))
     }
 
     /// The hash of a key as a slot has it.
@@ -73,8 +81,7 @@ impl<M: Memory> Dict<M> {
     /// (Acquire).
     #[inline(always)]
     pub(super) fn is_still(&self, place: &Place<'_, M>) -> bool {
-        Entry(place.slot.load(0, Relaxed)) == place.entry
-            && self.memory.body().load(at::ROOT, Relaxed) == place.root.0
+        Entry(place.slot.load(0, Relaxed)) == place.entry && self.memory.root(Relaxed) == place.root.0
     }
 
     /// How many stripes there are.

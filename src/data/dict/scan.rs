@@ -9,7 +9,7 @@ use super::place::prefix;
 use super::{Batch, Chain, Dict};
 use crate::error::Error;
 use crate::layout::block_place::BlockPlace;
-use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, VALUES_AT};
+use crate::layout::dict::{BucketHeader, Entry, KEYS_AT, Lengths, VALUES_AT};
 use crate::sync::atomic::Ordering::{Acquire, Relaxed};
 use crate::sync::{fence, hint};
 
@@ -77,8 +77,9 @@ impl<M: Memory> Dict<M> {
         }
         let Some((words, lengths)) = self.open_block(place, sure) else { return Ok(false) };
         let (value, key) = batch.room(lengths.value as usize, lengths.key as usize);
-        words.copy(1, value);
-        words.copy(1 + lengths.value_words() as usize, key);
+        let in_front = self.settings().in_front;
+        words.copy(Lengths::value_at(in_front), value);
+        words.copy(lengths.key_at(in_front), key);
         if place.has_handles() {
             batch.mark(place);
         }

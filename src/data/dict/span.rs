@@ -34,14 +34,10 @@ impl Span {
         Self { words, start, region }
     }
 
-    /// As [`Region::words`].
+    /// As [`Region::words`], of offsets that are multiples of 8.
     #[inline(always)]
     pub fn words(&self, offset: u64, count: u64) -> Option<&[AtomicU64]> {
-        let at = offset.wrapping_sub(self.start);
-        if !at.is_multiple_of(8) {
-            return None;
-        }
-        let first = (at / 8) as usize;
+        let first = (offset.wrapping_sub(self.start) / 8) as usize;
         // SAFETY: see the module.
         unsafe { self.words.as_ref() }.get(first..first.checked_add(count as usize)?)
     }

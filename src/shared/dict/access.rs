@@ -1,11 +1,13 @@
 //! Reading, inserting, removing one entry.
 
 use super::SharedDict;
-use super::codec::{is_inline, value_of, with_value, word_of};
+use super::codec::{is_inline, pair_of, value_of, with_value, word_of};
 use super::key::AsKey;
 use super::raw::{Copied, Found, Value};
 use crate::data::dict::Key;
+use crate::data::plain::checked;
 use crate::error::Result;
+use crate::ring::plain::plain_len;
 use crate::shared::data::SharedData;
 
 impl<K: SharedData, V: SharedData> SharedDict<K, V> {
@@ -18,10 +20,16 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     where
         Q: AsKey<K> + ?Sized,
     {
-        key.with_archive(|bytes| match is_inline::<K>() {
-            true => f(&self.raw.key_of_word(word_of(bytes))),
-            false => f(&self.raw.key_of_bytes(bytes)),
-        })
+        key.with_archive(|bytes| f(&self.key_of(bytes)))
+    }
+
+    #[inline(always)]
+    fn key_of<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        match pair_of::<K>(bytes) {
+            _ if is_inline::<K>() => self.raw.key_of_word(word_of(bytes)),
+            Some(pair) => self.raw.key_of_pair(pair, bytes),
+            None => self.raw.key_of_bytes(bytes),
+        }
     }
 
     /// Hands key and value to `f`.
@@ -51,15 +59,56 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     ///
     /// `WrongProcess` if the handle was inherited through a fork; `Corrupt` if the value's own deserialisation refuses it; `OutOfMemory` or `Limit`
     /// if a handle in it cannot be had; `Deadlock` for a value with handles, from within a closure that changes another entry.
-    #[inline]
+    // Always: a value that is returned through memory, word by word, is slow to read again.
+    #[inline(always)]
     pub fn get<Q: AsKey<K> + ?Sized>(&self, key: &Q) -> Result<Option<V>> {
-        self.with_key(key, |key| {
-            let mut bytes = Copied::new();
-            match self.raw.get(key, &mut bytes)? {
-                Some(found) => value_of(found, &bytes).map(Some),
-                None => Ok(None),
+        match key.plain() {
+            Some(bytes) => self.get_by(&self.key_of(bytes)),
+            None => self.with_key(key, |key| self.get_by(key)),
+        }
+    }
+
+    #[inline(always)]
+    fn get_by(&self, key: &Key<'_>) -> Result<Option<V>> {
+        match plain_len::<V>() {
+            Some(0..=16) if !Self::INLINE => self.get_fixed::<2>(key),
+            Some(17..=64) => self.get_fixed::<8>(key),
+            Some(65..=128) => self.get_fixed::<16>(key),
+            _ => self.get_any(key),
+        }
+    }
+
+    #[inline(always)]
+    fn get_fixed<const N: usize>(&self, key: &Key<'_>) -> Result<Option<V>> {
+        match self.raw.try_get_fixed::<K, V, N>(key)? {
+            Some(None) => return Ok(None),
+            Some(Some(words)) => {
+                if let Some(value) = checked::<V, N>(words) {
+                    return Ok(Some(value));
+                }
             }
-        })
+            None => {}
+        }
+        // In a place of its own: the other values need none then.
+        let mut value = None;
+        self.get_slow(key.hash, key.word, key.bytes, &mut value)?;
+        Ok(value)
+    }
+
+    #[inline(always)]
+    fn get_any(&self, key: &Key<'_>) -> Result<Option<V>> {
+        let mut bytes = Copied::new();
+        match self.raw.get(key, &mut bytes)? {
+            Some(found) => value_of(found, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Somebody came in between, or the value is none, which will be told.
+    #[cold]
+    fn get_slow(&self, hash: u64, word: u64, bytes: &[u8], value: &mut Option<V>) -> Result<()> {
+        *value = self.get_any(&Key { hash, word, bytes })?;
+        Ok(())
     }
 
     /// Whether there is a value under a key. As [`get`](Self::get), but nothing is made of the value.

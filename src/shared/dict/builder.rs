@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::SharedDict;
-use super::codec::is_inline;
+use super::codec::settings;
 use super::raw::Raw;
 use crate::channel::codec::fingerprint;
 use crate::channel::domain::Arena;
@@ -71,10 +71,10 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
     /// `InvalidInput` for a number of stripes that is no power of two, or above 256; `OutOfMemory` or `Limit` if the arena is full; `WrongProcess` in a
     /// copy that the program forked itself.
     pub fn build(self) -> Result<SharedDict<K, V>> {
-        let inline = (is_inline::<K>(), is_inline::<V>());
+        let settings = settings::<K, V>();
         let hash = fingerprint::<(K, V)>();
         let domain = self.arena.domain()?;
         let (stripes, capacity) = (self.stripes, self.capacity);
-        Ok(SharedDict::over(Raw::create(&domain, kind::DICT, hash, inline, stripes, capacity, self.seed)?))
+        Ok(SharedDict::over(Raw::create(&domain, kind::DICT, hash, settings, stripes, capacity, self.seed)?))
     }
 }

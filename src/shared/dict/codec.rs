@@ -3,9 +3,26 @@
 use super::raw::{Copied, Found, Value};
 use crate::channel::transfer::{Scope, provide};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ring::plain::plain_bytes;
+use crate::layout::dict::{Lengths, PAIR, Settings};
+use crate::ring::plain::{plain_bytes, plain_len};
 use crate::shared::data::{self, SharedData};
 pub(super) use crate::shared::inline::{is_inline, of_word, word_of};
+
+/// How a dictionary of these keeps them; how many stripes there are is left open.
+pub(super) fn settings<K: SharedData, V: SharedData>() -> Settings {
+    let key = if is_inline::<K>() { Some(0) } else { plain_len::<K>() };
+    let inline_values = is_inline::<K>() && is_inline::<V>();
+    let in_front = !inline_values && Lengths::are_in_front(key, plain_len::<V>());
+    Settings { inline_keys: is_inline::<K>(), inline_values, in_front, stripes: 0 }
+}
+
+/// The words of a plain key that takes two.
+#[inline(always)]
+pub(super) fn pair_of<T: SharedData>(bytes: &[u8]) -> Option<[u64; 2]> {
+    let is_pair = matches!(plain_len::<T>(), Some(len) if len > 8 && len <= PAIR);
+    let (first, second) = bytes.split_at_checked(8).filter(|_| is_pair)?;
+    Some([word_of(first), word_of(second)])
+}
 
 /// Hands a value to `f` as it goes into a dictionary whose values are inline, or not.
 #[inline(always)]

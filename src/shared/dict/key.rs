@@ -7,6 +7,7 @@ use rkyv::vec::{ArchivedVec, VecResolver};
 
 use super::codec::with_key;
 use crate::error::Result;
+use crate::ring::plain::plain_bytes;
 use crate::shared::data::{SharedData, encode_archive};
 
 /// What an entry of a dictionary with keys `K` can be looked up by: a `K`, or what looks the same: `str` for `String`, `[u8]` for `Vec<u8>`.
@@ -24,12 +25,24 @@ pub trait AsKey<K> {
     /// Hands the key's archive to `f`.
     #[doc(hidden)]
     fn with_archive<R>(&self, f: impl FnOnce(&[u8]) -> Result<R>) -> Result<R>;
+
+    /// The key's archive, if its bytes are that.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn plain(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl<K: SharedData> AsKey<K> for K {
     #[inline(always)]
     fn with_archive<R>(&self, f: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
         with_key(self, f)
+    }
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&[u8]> {
+        plain_bytes(self)
     }
 }
 

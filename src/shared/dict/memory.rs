@@ -17,7 +17,7 @@ use crate::layout::object::ObjectId;
 use crate::prim::limits::Limits;
 use crate::prim::spin::Spinner;
 use crate::region::Presence;
-use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// See the module.
 pub(super) struct Attached {
@@ -50,6 +50,14 @@ impl Attached {
     /// That this is still the process that made the handle.
     #[inline(always)]
     pub(super) fn check(&self) -> Result<()> {
+        match self.presence.id() {
+            Some(_) => Ok(()),
+            None => self.check_again(),
+        }
+    }
+
+    #[cold]
+    fn check_again(&self) -> Result<()> {
         self.presence.check(self.domain.region()).map(drop)
     }
 
@@ -70,6 +78,11 @@ impl Memory for Attached {
     #[inline(always)]
     fn body(&self) -> &[AtomicU64] {
         self.body.all_words()
+    }
+
+    #[inline(always)]
+    fn root(&self, order: Ordering) -> u64 {
+        self.body.root.load(order)
     }
 
     #[inline(always)]

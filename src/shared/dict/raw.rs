@@ -3,16 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use rkyv::Archive;
+
 use super::memory::Attached;
 use crate::arena::{Block, ObjectRef};
 use crate::channel::domain::Domain;
 use crate::channel::parcel;
 use crate::channel::transfer::Child;
 use crate::data::dict::content::body_len;
-use crate::data::dict::{Batch, Dict, Entered, Extent, Key, Next, Put, Seen, Words};
+use crate::data::dict::{Batch, Dict, Entered, Extent, Fixed, Key, Next, Put, Seen, Words};
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::block::{FRONT, SMALL_MAX};
 use crate::layout::block_place::BlockPlace;
-use crate::layout::dict::{Lengths, STRIPES_MAX, Settings, at};
+use crate::layout::dict::{Lengths, PAIR, STRIPES_MAX, Settings, at};
 use crate::layout::object::ObjectId;
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 use crate::sync::{fence, hint};
@@ -67,12 +70,12 @@ impl Drop for Updating {
 }
 
 impl Raw {
-    /// Makes one. `stripes` is a power of two. Its secrets are random; made from `seed` only in tests that need the same bytes in every run.
+    /// Makes one with these settings; `stripes` is a power of two. Its secrets are random; made from `seed` only in tests that need the same bytes in every run.
     pub(crate) fn create(
         domain: &Domain,
         kind: u32,
         type_hash: u64,
-        inline: (bool, bool),
+        settings: Settings,
         stripes: u32,
         capacity: usize,
         seed: Option<u64>,
@@ -84,8 +87,7 @@ impl Raw {
         let (store, len) = (domain.store(), body_len(stripes));
         let make = || store.create_object(kind, type_hash, "dict", len, |_zeros| {});
         let object = domain.with_room(make)?;
-        let (inline_keys, inline_values) = (inline.0, inline.0 && inline.1);
-        let settings = Settings { inline_keys, inline_values, stripes: stripes.trailing_zeros() };
+        let settings = Settings { stripes: stripes.trailing_zeros(), ..settings };
         let body = domain.region().words(object.view().body_offset(), len / 8).unwrap_or_default();
         for i in 0..4 {
             let random = match seed {
@@ -127,6 +129,13 @@ impl Raw {
         Key { hash: self.dict.memory.seeds.of_word(word), word, bytes: &[] }
     }
 
+    /// A key of two words, as all keys of the dictionary are.
+    #[inline(always)]
+    pub(crate) fn key_of_pair<'k>(&self, pair: [u64; 2], bytes: &'k [u8]) -> Key<'k> {
+        let hash = self.dict.memory.seeds.of_pair(pair);
+        Key { hash, word: hash, bytes }
+    }
+
     /// A key by its archive.
     #[inline]
     pub(crate) fn key_of_bytes<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
@@ -149,6 +158,20 @@ impl Raw {
             Some(Seen::Absent) => Ok(None),
             Some(Seen::Handles(..)) | None => self.get_slow(key, out),
         }
+    }
+
+    /// The words of the plain value under a key. `None`: somebody came in between.
+    #[inline(always)]
+    pub(crate) fn try_get_fixed<K: Archive, V: Archive, const N: usize>(
+        &self,
+        key: &Key<'_>,
+    ) -> Result<Option<Option<[u64; N]>>> {
+        self.check()?;
+        let seen = self.dict.try_get(key, &mut Fixed::<K, V, N>::new());
+        if let Some(Seen::Copied(words)) = seen {
+            return Ok(Some(Some(words)));
+        }
+        Ok(matches!(seen, Some(Seen::Absent)).then_some(None))
     }
 
     /// Looks until nobody comes in between; after some tries with the entry locked.
@@ -265,25 +288,26 @@ impl Raw {
     }
 
     fn block(&self, key: &Key<'_>, bytes: &[u8], children: &[Child]) -> Result<Block<'_>> {
-        let inline = self.dict.settings().inline_keys;
+        let Settings { inline_keys: inline, in_front, .. } = self.dict.settings();
         let lengths =
             Lengths { value: bytes.len() as u64, key: if inline { 0 } else { key.bytes.len() as u64 } };
-        if lengths.key > Lengths::KEY_MAX || lengths.value > Lengths::VALUE_MAX {
+        let is_small = lengths.key <= PAIR as u64 && lengths.payload(true) <= SMALL_MAX;
+        if lengths.key > Lengths::KEY_MAX || lengths.value > Lengths::VALUE_MAX || in_front && !is_small {
             let what = format!("a key of {} bytes, a value of {} bytes", lengths.key, lengths.value);
             return Err(Error::new(ErrorKind::TooLarge, "shared dictionary", what)
                 .hint("a key has at most 16 MiB - 1"));
         }
         let (domain, count) = (self.domain(), children.len() as u32);
-        let block = domain.with_room(|| domain.store().alloc(lengths.words() * 8, count))?;
+        let block = domain.with_room(|| domain.store().alloc(lengths.payload(in_front), count))?;
         parcel::add_shared(domain, &block, children)?;
-        let offset = block.view().content_offset();
-        let words = domain.region().words(offset, lengths.words()).unwrap_or_default();
+        let offset = block.view().content_offset().wrapping_sub(if in_front { FRONT } else { 0 });
+        let words = domain.region().words(offset, lengths.words(in_front)).unwrap_or_default();
         // Who sees one of these words sees what led away from the block's last life.
         fence::fence(Release);
         words.store(0, lengths.pack(), Relaxed);
-        words.fill(1, bytes);
+        words.fill(Lengths::value_at(in_front), bytes);
         if !inline {
-            words.fill(1 + lengths.value_words() as usize, key.bytes);
+            words.fill(lengths.key_at(in_front), key.bytes);
         }
         Ok(block)
     }

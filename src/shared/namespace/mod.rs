@@ -19,6 +19,7 @@ use crate::channel::kind;
 use crate::channel::transfer::{Scope, provide};
 use crate::data::dict::{Batch, Key, Next};
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::dict::Settings;
 use crate::locks::handle::{check_kind, travels};
 
 /// A namespace has few attributes, which few processes change.
@@ -80,7 +81,7 @@ impl Namespace {
     /// As [`new`](Self::new).
     pub fn in_arena(arena: &Arena) -> Result<Self> {
         let domain = arena.domain()?;
-        let raw = Raw::create(&domain, kind::NAMESPACE, 0, (false, false), STRIPES, 0, None)?;
+        let raw = Raw::create(&domain, kind::NAMESPACE, 0, Settings::default(), STRIPES, 0, None)?;
         Ok(Self { raw: Arc::new(raw) })
     }
 
