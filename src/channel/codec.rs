@@ -183,6 +183,14 @@ pub(crate) fn fingerprint_of_any<T: rkyv::Archive>() -> u64 {
     hash.0
 }
 
+/// The same of keys and values: of each by itself, since the archive of a pair may have one size for several sizes of theirs.
+pub(crate) fn fingerprint_of_pair<K: rkyv::Archive, V: rkyv::Archive>() -> u64 {
+    let mut hash = Fnv::default();
+    hash.write(&fingerprint::<K>().to_le_bytes());
+    hash.write(&fingerprint::<V>().to_le_bytes());
+    hash.0
+}
+
 /// FNV-1a, 64 bits: part of the format, so it stands here and not in a crate that may change it.
 struct Fnv(u64);
 

@@ -63,9 +63,8 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// No block is called that ([`Position`](crate::layout::block::Position): the index of one is never zero), nor is it what a structure without a
-/// value names.
-const NONE: u64 = 1 << 10;
+/// No block is called that, and nobody announces it ([`swap::announce`]).
+const NONE: u64 = 0;
 
 /// The last value that this process found in a block, and checked.
 #[derive(Debug)]

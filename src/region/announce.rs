@@ -92,13 +92,11 @@ impl Region {
 
     #[cold]
     fn find_line(&self, token: u64) -> Option<&AnnounceLine> {
-        let me = self.me().ok()?;
+        // Not for one who has left meanwhile, and come again.
+        let (_, me) = self.attendance().token_and_me().filter(|(now, _)| *now == token)?;
         let offset = ALL.try_with(|all| all.try_borrow_mut().ok()?.line_in(self, me)).ok().flatten()?;
         let line = self.at(offset);
-        // Not for one who has left meanwhile, and come again.
-        if self.attendance().token().load(Relaxed) == token {
-            LAST.set(Last { token, line });
-        }
+        LAST.set(Last { token, line });
         Some(line)
     }
 

@@ -445,7 +445,7 @@ impl Region {
     }
 
     fn rejoin(&self, seat: Option<Seat>) -> Result<()> {
-        if self.me.me().is_some() { Ok(()) } else { self.come_in(seat) }
+        if self.me.token_and_me().is_some() { Ok(()) } else { self.come_in(seat) }
     }
 
     /// [`join`](Self::join), so that a name which stands for this region does not go meanwhile.

@@ -32,11 +32,9 @@ impl Presence {
     /// `None`: the calling process is no participant.
     pub(super) fn new(region: Arc<Region>) -> Option<Self> {
         let attendance = region.attendance();
-        // The token first: if the process leaves and comes again in between, it is no longer the present one.
-        let token = attendance.token().load(Ordering::Relaxed);
-        let me = attendance.me()?;
+        let (token, me) = attendance.token_and_me()?;
         let now = NonNull::from(attendance.token());
-        (token != 0).then_some(Self { now, token, me, region })
+        Some(Self { now, token, me, region })
     }
 
     /// Where the handle was made.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::SharedDict;
 use super::codec::settings;
 use super::raw::Raw;
-use crate::channel::codec::fingerprint;
+use crate::channel::codec::fingerprint_of_pair;
 use crate::channel::domain::Arena;
 use crate::channel::kind;
 use crate::error::Result;
@@ -72,7 +72,7 @@ impl<K: SharedData, V: SharedData> SharedDictBuilder<K, V> {
     /// copy that the program forked itself.
     pub fn build(self) -> Result<SharedDict<K, V>> {
         let settings = settings::<K, V>();
-        let hash = fingerprint::<(K, V)>();
+        let hash = fingerprint_of_pair::<K, V>();
         let domain = self.arena.domain()?;
         let (stripes, capacity) = (self.stripes, self.capacity);
         Ok(SharedDict::over(Raw::create(&domain, kind::DICT, hash, settings, stripes, capacity, self.seed)?))

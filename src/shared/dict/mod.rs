@@ -22,7 +22,7 @@ pub use key::AsKey;
 pub use stats::DictStats;
 
 use crate::arena::ObjectRef;
-use crate::channel::codec::fingerprint;
+use crate::channel::codec::fingerprint_of_pair;
 use crate::channel::kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::shared::data::SharedData;
@@ -102,16 +102,25 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
     }
 
     fn open(object: ObjectRef) -> Result<Self> {
-        let is_dict = object.kind() == kind::DICT;
-        if !is_dict || object.type_hash() != fingerprint::<(K, V)>() {
-            let what = match is_dict {
-                true => format!("it is not a {}", super::names::short::<Self>()),
-                false => "it is not a shared dictionary".to_owned(),
-            };
-            return Err(Error::new(ErrorKind::TypeMismatch, format!("object {}", object.id().index), what)
-                .hint("open it as what it was created"));
+        if object.kind() != kind::DICT || object.type_hash() != fingerprint_of_pair::<K, V>() {
+            return Err(Self::mismatch(&object));
         }
-        Ok(Self::over(Raw::open(object)?))
+        let raw = Raw::open(object)?;
+        // Types of the same names and sizes, of which one is plain and the other is not.
+        if !raw.keeps_as(codec::settings::<K, V>()) {
+            return Err(Self::mismatch(raw.object()));
+        }
+        Ok(Self::over(raw))
+    }
+
+    #[cold]
+    fn mismatch(object: &ObjectRef) -> Error {
+        let what = match object.kind() {
+            kind::DICT => format!("it is not a {}", super::names::short::<Self>()),
+            _ => "it is not a shared dictionary".to_owned(),
+        };
+        Error::new(ErrorKind::TypeMismatch, format!("object {}", object.id().index), what)
+            .hint("open it as what it was created; both programs must be built from the same types")
     }
 }
 
@@ -144,5 +153,19 @@ mod tests {
         let error = SharedDict::<u64, u64>::open(other).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TypeMismatch);
         assert!(SharedDict::<u64, u64>::open(d.reference().clone()).is_ok());
+    }
+
+    /// What another build of the same types would have made.
+    #[test]
+    fn it_is_not_opened_where_its_entries_lie_otherwise() {
+        let arena = Arena::builder().limit(1 << 20).build().unwrap();
+        let domain = arena.domain().unwrap();
+        let hash = fingerprint_of_pair::<[u8; 16], [u64; 8]>();
+        let settings = codec::settings::<[u8; 16], String>();
+        assert_ne!(settings, codec::settings::<[u8; 16], [u64; 8]>());
+        let raw = Raw::create(&domain, kind::DICT, hash, settings, 4, 0, None).unwrap();
+        let error = SharedDict::<[u8; 16], [u64; 8]>::open(raw.object().clone()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+        assert_ne!(fingerprint_of_pair::<u64, [u8; 20]>(), fingerprint_of_pair::<u64, [u8; 24]>());
     }
 }

@@ -109,6 +109,11 @@ impl Raw {
         Ok(Self { dict: Dict::new(Attached::open(object)?) })
     }
 
+    /// Whether its keys and values are kept in this way, in however many stripes.
+    pub(crate) fn keeps_as(&self, settings: Settings) -> bool {
+        self.dict.settings() == Settings { stripes: self.dict.settings().stripes, ..settings }
+    }
+
     pub(crate) fn object(&self) -> &ObjectRef {
         self.dict.memory.object()
     }

@@ -160,6 +160,8 @@ impl<T: SharedData> SharedList<T> {
         self.with(|list, stored| {
             let Some(index) = list.len().checked_sub(1) else { return Ok(None) };
             let value = self.value_of(stored, list.word(index).ok_or_else(|| self.damaged())?)?;
+            // What makes the value is the type's own: it may have forked, and then this is a copy.
+            self.check()?;
             list.pop().map_err(|error| self.named(error))?;
             Ok(Some(value))
         })
@@ -217,6 +219,8 @@ impl<T: SharedData> SharedList<T> {
         let _held = self.lock()?;
         self.with(|list, stored| {
             let value = self.value_at(list, stored, index)?;
+            // As in `pop`.
+            self.check()?;
             let at = index as u64;
             let done =
                 if at + 1 == list.len() { list.pop() } else { list.replace(at..at + 1, Fresh::default()) };
