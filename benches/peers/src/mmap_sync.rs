@@ -16,7 +16,7 @@
 use crate::folder::Folder;
 use anyhow::Context as _;
 use mmap_sync::synchronizer::{Synchronizer, SynchronizerError};
-use processing_cli::measure::contest::turns;
+use processing_cli::measure::contest::{short_turns, turns};
 use processing_cli::measure::payload::{sums_up, write_message_bytes};
 use processing_cli::measure::{Beside, Crew, Entry, Pad, Partner};
 use std::hint::black_box;
@@ -50,7 +50,7 @@ pub fn read_struct(name: &str) -> Entry {
     Entry::new(name, |cores| {
         let mut files = Files::new(STRUCT)?;
         let partner = Partner::fork(&cores.one()?, move |operations| {
-            turns(operations, || {
+            short_turns(operations, || {
                 read_field(&mut files)?;
                 Ok(false)
             })
@@ -91,7 +91,7 @@ fn beside(name: &str, words: usize, read: Read) -> Entry {
         let mut files = Files::new(words)?;
         let reader = Partner::fork(&a, |operations| {
             pad.watch(|| {
-                turns(operations, || {
+                short_turns(operations, || {
                     read(&mut files)?;
                     Ok(false)
                 })

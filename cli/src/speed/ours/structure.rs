@@ -2,7 +2,7 @@
 //! are in `benches/peers`.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
-use crate::measure::contest::turns;
+use crate::measure::contest::short_turns;
 use crate::measure::payload::message;
 use crate::measure::{Beside, Crew, Entry, Pad, Report};
 use processing::rkyv::{self, Archive, Deserialize, Serialize};
@@ -49,7 +49,7 @@ fn alone(cores: Vec<u32>, orders: Queue<u64>, reports: Queue<Figures>, page: Sha
 /// No value is older than the one before.
 fn reads(operations: u64, page: &SharedStruct<Page>) -> anyhow::Result<Report> {
     let mut last = 0;
-    turns(operations, || {
+    short_turns(operations, || {
         let field = page.read()?.field.to_native();
         let wrong = field < last;
         last = field;

@@ -2,7 +2,7 @@
 //! `benches/peers`.
 
 use super::hands::{Desk, Figures, Hand, finish, serve};
-use crate::measure::contest::turns;
+use crate::measure::contest::{short_turns, turns};
 use crate::measure::payload::{is_message, message, sums_up};
 use crate::measure::{Beside, Crew, Entry, Pad};
 use processing::{Process, Queue, SharedValue};
@@ -42,7 +42,7 @@ fn beside(
             return pad.write(|number| Ok(value.set(message(number))?));
         }
         pad.watch(|| {
-            turns(operations, || {
+            short_turns(operations, || {
                 let value = value.get();
                 Ok(!sums_up(&value, value[0]))
             })
