@@ -8,6 +8,7 @@ use loom::sync::Arc;
 use loom::thread;
 use processing::Error;
 use processing::data::dict::{Bytes, Dict, Fixed, Key, Memory, Put, Seen, Words, Writers};
+use processing::layout::block::FRONT;
 use processing::layout::block_place::{BlockPlace, Named};
 use processing::layout::dict::{Lengths, SegmentSize, Settings, at};
 use processing::sync::atomic::AtomicU64;
@@ -95,10 +96,20 @@ impl Writers for Ours {
     }
 }
 
-fn new(inline: bool, entries: u64) -> Arc<Dict<Ours>> {
+/// Where values are.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    Inline,
+    Blocks,
+    /// In blocks, with the lengths before the payload.
+    InFront,
+}
+
+fn new(kept: Kept, entries: u64) -> Arc<Dict<Ours>> {
     let atomics = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let room = Ours { body: atomics(BODY), words: atomics(BLOCK * BLOCKS), own: Mutex::default() };
-    let settings = Settings { inline_keys: true, inline_values: inline, ..Settings::default() };
+    let (inline_values, in_front) = (kept == Kept::Inline, kept == Kept::InFront);
+    let settings = Settings { inline_keys: true, inline_values, in_front, ..Settings::default() };
     room.body[at::SETTINGS].store(settings.pack(), Relaxed);
     let dict = Dict::new(room);
     dict.begin(0).expect("room");
@@ -117,14 +128,19 @@ fn put(dict: &Dict<Ours>, key: u64, value: u64) {
         let mut put = if dict.settings().inline_values {
             Put::Inline(value)
         } else {
-            let block = dict.memory.alloc(24).expect("room");
-            let words = dict.memory.words(dict.memory.name(&block).offset, 3).expect("a block");
+            let in_front = dict.settings().in_front;
+            let lengths = Lengths { value: 16, key: 0 };
+            let block = dict.memory.alloc(lengths.payload(in_front)).expect("room");
+            // Before the payload is the end of the block before it, which is not so long.
+            let content = dict.memory.name(&block).offset - if in_front { FRONT } else { 0 };
+            let words = dict.memory.words(content, lengths.words(in_front)).expect("a block");
+            let at = Lengths::value_at(in_front);
             if !processing::sync::mutant::on("dict.no_release_fence") {
                 processing::sync::fence::fence(Release);
             }
-            words.store(0, Lengths { value: 16, key: 0 }.pack(), Relaxed);
-            words.store(1, value, Relaxed);
-            words.store(2, value, Relaxed);
+            words.store(0, lengths.pack(), Relaxed);
+            words.store(at, value, Relaxed);
+            words.store(at + 1, value, Relaxed);
             Put::Block(block)
         };
         loop {
@@ -182,19 +198,19 @@ type Look = fn(&Dict<Ours>, u64) -> Option<Option<u64>>;
 
 /// What a reader of `key` may see while `write` runs, and afterwards.
 fn model(
-    inline: bool,
+    kept: Kept,
     entries: u64,
     write: fn(&Dict<Ours>),
     key: u64,
     meanwhile: &'static [Option<u64>],
     after: Option<u64>,
 ) {
-    model_of(look, inline, entries, write, key, meanwhile, after);
+    model_of(look, kept, entries, write, key, meanwhile, after);
 }
 
 fn model_of(
     look: Look,
-    inline: bool,
+    kept: Kept,
     entries: u64,
     write: fn(&Dict<Ours>),
     key: u64,
@@ -206,7 +222,7 @@ fn model_of(
     builder.preemption_bound = Some(bound.unwrap_or(3).max(3));
     builder.max_branches = 5000;
     builder.check(move || {
-        let dict = new(inline, entries);
+        let dict = new(kept, entries);
         let writer = {
             let dict = dict.clone();
             thread::spawn(move || write(&dict))
@@ -221,12 +237,12 @@ fn model_of(
 
 #[test]
 fn a_replaced_value() {
-    model(true, 1, |dict| put(dict, 1, 11), 1, &[Some(10), Some(11)], Some(11));
+    model(Kept::Inline, 1, |dict| put(dict, 1, 11), 1, &[Some(10), Some(11)], Some(11));
 }
 
 #[test]
 fn an_inserted_value() {
-    model(true, 1, |dict| put(dict, 2, 22), 2, &[None, Some(22)], Some(22));
+    model(Kept::Inline, 1, |dict| put(dict, 2, 22), 2, &[None, Some(22)], Some(22));
 }
 
 /// The slot has another key meanwhile.
@@ -236,7 +252,7 @@ fn a_slot_that_is_used_again() {
         remove(dict, 1);
         put(dict, 2, 22);
     };
-    model(true, 1, write, 1, &[Some(10), None], None);
+    model(Kept::Inline, 1, write, 1, &[Some(10), None], None);
 }
 
 /// The block has another key's value meanwhile.
@@ -246,7 +262,17 @@ fn a_block_that_is_used_again() {
         put(dict, 1, 11);
         put(dict, 2, 22);
     };
-    model(false, 1, write, 1, &[Some(10), Some(11)], Some(11));
+    model(Kept::Blocks, 1, write, 1, &[Some(10), Some(11)], Some(11));
+}
+
+/// The same, of which the lengths stand in the header.
+#[test]
+fn a_block_with_its_lengths_in_front_that_is_used_again() {
+    let write = |dict: &Dict<Ours>| {
+        put(dict, 1, 11);
+        put(dict, 2, 22);
+    };
+    model(Kept::InFront, 1, write, 1, &[Some(10), Some(11)], Some(11));
 }
 
 #[test]
@@ -255,14 +281,14 @@ fn words_of_a_block_that_is_used_again() {
         put(dict, 1, 11);
         put(dict, 2, 22);
     };
-    model_of(look_for_words, false, 1, write, 1, &[Some(10), Some(11)], Some(11));
+    model_of(look_for_words, Kept::Blocks, 1, write, 1, &[Some(10), Some(11)], Some(11));
 }
 
 #[test]
 fn an_inserted_block() {
     let write = |dict: &Dict<Ours>| put(dict, 1, 11);
     for look in [look, look_for_words] {
-        model_of(look, false, 0, write, 1, &[None, Some(11)], Some(11));
+        model_of(look, Kept::Blocks, 0, write, 1, &[None, Some(11)], Some(11));
     }
 }
 
@@ -274,7 +300,7 @@ fn a_slot_beside_one_that_is_left() {
         put(dict, 3, 33);
         remove(dict, 2);
     };
-    model(true, 2, write, 3, &[None, Some(33)], Some(33));
+    model(Kept::Inline, 2, write, 3, &[None, Some(33)], Some(33));
 }
 
 /// The segment's memory has another one's content meanwhile.
@@ -284,7 +310,7 @@ fn a_segment_that_is_rebuilt() {
         put(dict, 8, 88);
         put(dict, 1, 11);
     };
-    model(true, 7, write, 1, &[Some(10), Some(11)], Some(11));
+    model(Kept::Inline, 7, write, 1, &[Some(10), Some(11)], Some(11));
 }
 
 #[test]
@@ -293,5 +319,5 @@ fn everything_is_taken_out() {
         dict.clear().expect("room");
         put(dict, 2, 22);
     };
-    model(true, 1, write, 2, &[None, Some(22)], Some(22));
+    model(Kept::Inline, 1, write, 2, &[None, Some(22)], Some(22));
 }
