@@ -37,7 +37,9 @@ struct Side {
 /// The value is 1, and has been so often before.
 fn sides(world: &World, retired: usize) -> Outcome<(Side, (Struct,))> {
     let arena = world.arena.clone();
-    let shared = SharedStruct::builder().arena(&arena).build(&long(1)).map_err(words("shared struct"))?;
+    // What is stepped through copies it, where nothing is retired.
+    let first = if retired == 0 { value(1) } else { long(1) };
+    let shared = SharedStruct::builder().arena(&arena).build(&first).map_err(words("shared struct"))?;
     for _ in 0..retired {
         shared.set(&long(1)).map_err(words("setup"))?;
     }
