@@ -219,7 +219,7 @@ impl<K: SharedData, V: SharedData> SharedDict<K, V> {
         found.map(|found| value_of(found, &bytes)).transpose()
     }
 
-    /// Entries: exact while nobody writes, otherwise as many as there were on the way. Some 64 loads.
+    /// Entries: exact while nobody writes, otherwise as many as there were on the way. Two loads for each stripe, or about as many.
     pub fn len(&self) -> usize {
         usize::try_from(self.raw.len()).unwrap_or(usize::MAX)
     }
